@@ -1,0 +1,20 @@
+"Build the package from the metadata in settings.ini"
+from configparser import ConfigParser
+from pathlib import Path
+from setuptools import setup
+
+root = Path(__file__).parent
+config = ConfigParser(delimiters='=', interpolation=None)
+config.read(root/'settings.ini', encoding='utf-8')
+cfg = config['DEFAULT']
+url = f"https://github.com/{cfg['user']}/{cfg['repo']}"
+
+setup(
+    name=cfg['name'], version=cfg['version'], description=cfg['description'], author=cfg['author'], url=url,
+    license=cfg['license'], keywords=cfg['keywords'], python_requires=f">={cfg['min_python']}",
+    long_description=(root/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
+    packages=[cfg['name']], install_requires=cfg['requirements'].split(),
+    extras_require={k.removesuffix('_requirements'): v.split() for k, v in cfg.items() if k.endswith('_requirements')},
+    entry_points={'console_scripts': cfg['console_scripts'].splitlines(),
+                  'nbdev': f"{cfg['name']}={cfg['name']}._modidx:d"},
+)

@@ -1,0 +1,107 @@
+"""What contributors do to all notebooks at once: `python tools/notebooks.py badges|run|strip|readme [names]`
+
+badges   write the Colab and Kaggle badges and the install cell, from settings.ini
+run      run in a fresh kernel and keep the outputs, without what only a live kernel can show
+strip    only drop what a live kernel can show: the rest of what `nbdev-clean` does
+readme   render README.md from nbs/index.ipynb
+"""
+import os, re, sys
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from configparser import ConfigParser
+from pathlib import Path
+import nbformat
+
+root = Path(__file__).resolve().parent.parent
+nbs = root/'nbs'
+
+
+def settings():
+    "The package's metadata"
+    config = ConfigParser(delimiters='=', interpolation=None)
+    config.read(root/'settings.ini', encoding='utf-8')
+    return config['DEFAULT']
+
+def notebooks(names=()):
+    "Paths of the notebooks whose names start with one of `names`, or of all"
+    return [f for f in sorted(nbs.glob('*.ipynb')) if not names or f.name.startswith(tuple(names))]
+
+def read(path): return nbformat.read(path, as_version=4)
+def write(nb, path): path.write_text(nbformat.writes(nb, indent=1, sort_keys=True, ensure_ascii=False) + '\n', encoding='utf-8')
+
+
+def badge_text(name):
+    "Markdown of the badges of notebook `name`"
+    cfg = settings()
+    page = f"{cfg['user']}/{cfg['repo']}/blob/{cfg['branch']}/nbs/{name}"
+    return (f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+            f"(https://colab.research.google.com/github/{page})\n"
+            f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]"
+            f"(https://kaggle.com/kernels/welcome?src=https://github.com/{page})")
+
+def install_code():
+    "The cell that installs the package on Colab and Kaggle"
+    cfg = settings()
+    return (f"#| hide\n#@title Install the course where it is missing (Colab, Kaggle)\nfrom importlib.util import find_spec\n"
+            f"if find_spec('{cfg['name']}') is None:\n"
+            f"    get_ipython().run_line_magic('pip', 'install -q git+https://github.com/{cfg['user']}/{cfg['repo']}@{cfg['branch']}')\n"
+            f"print('{cfg['name']} is here')")
+
+def badges(path):
+    "Put badges and install cell at the top of a notebook, in place of those that are there"
+    nb = read(path)
+    cells = [c for c in nb.cells if c.id not in ('badges', 'install')]
+    badge = nbformat.v4.new_markdown_cell(badge_text(path.name), id='badges')
+    install = nbformat.v4.new_code_cell(install_code(), id='install', metadata=dict(cellView='form', jupyter=dict(source_hidden=True)))
+    install.outputs = next((c.outputs for c in nb.cells if c.id == 'install'), [])
+    nb.cells = [badge, install] + cells
+    write(nb, path)
+
+
+def strip(path):
+    "Drop widget views and widget state, which mean nothing without the kernel that made them"
+    nb = read(path)
+    nb.metadata.pop('widgets', None)
+    for cell in nb.cells:
+        for out in cell.get('outputs', []): out.get('data', {}).pop('application/vnd.jupyter.widget-view+json', None)
+    write(nb, path)
+
+def run(path):
+    "Run a notebook top to bottom in a fresh kernel and keep its outputs"
+    from nbclient import NotebookClient
+    from nbdev.clean import nbdev_clean
+    nb = read(path)
+    print(path.name, flush=True)
+    NotebookClient(nb, timeout=600, kernel_name='python3', store_widget_state=False, resources=dict(metadata=dict(path=str(nbs)))).execute()
+    write(nb, path)
+    nbdev_clean(str(path))
+    strip(path)
+
+
+def readme_text():
+    "What nbs/index.ipynb renders to"
+    from nbconvert import MarkdownExporter
+    from nbconvert.preprocessors import RegexRemovePreprocessor
+    nb = read(nbs/'index.ipynb')
+    nb.cells = [c for c in nb.cells if c.id != 'badges']
+    nb.metadata['language_info'] = dict(name='python')
+    exporter = MarkdownExporter(preprocessors=[RegexRemovePreprocessor(patterns=[r'#\| *hide\b'], enabled=True)])
+    text, _ = exporter.from_notebook_node(nb)
+    def from_root(m):  # links are relative to nbs/ in the notebook, to the root in README.md
+        target = m.group(2)
+        if re.match(r'\w+:|#', target): return m.group(0)
+        return f"{m.group(1)}({os.path.normpath(os.path.join('nbs', target))})"
+    return re.sub(r'(\[[^\]]*\])\(([^)]+)\)', from_root, re.sub(r'\n{3,}', '\n\n', text)).strip() + '\n'
+
+def main(argv=None):
+    parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
+    parser.add_argument('commands', nargs='+', help='badges, run, strip, readme, and names of notebooks such as 03_grad')
+    args = parser.parse_args(argv).commands
+    each = dict(badges=badges, run=run, strip=strip)
+    names = [a for a in args if a not in each and a != 'readme']
+    if names and not notebooks(names): parser.error(f"no notebook's name starts with {' or '.join(names)}")
+    for command in args:
+        if command == 'readme': (root/'README.md').write_text(readme_text(), encoding='utf-8')
+        elif command in each:
+            for path in notebooks(names): each[command](path)
+
+if __name__ == '__main__': main()
