@@ -5,24 +5,26 @@
 # %% auto #0
 __all__ = ['make_parser', 'main']
 
-# %% ../nbs/13_cli.ipynb #ef9688e7
+# %% ../nbs/13_cli.ipynb #3e0b4ac2
 import sys
-from argparse import ArgumentParser, BooleanOptionalAction
+from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, BooleanOptionalAction
 from dataclasses import fields
 from .recipe import Recipe
 
-# %% ../nbs/13_cli.ipynb #cc41243c
+# %% ../nbs/13_cli.ipynb #fcbbb316
 def make_parser():
     "An `ArgumentParser` with an option for each field of `Recipe`"
-    parser = ArgumentParser('mnist_sgd', description='Train on handwritten 3s and 7s by stochastic gradient descent; print a row an epoch.')
+    parser = ArgumentParser('mnist_sgd', formatter_class=ArgumentDefaultsHelpFormatter,
+                            description='Train on handwritten 3s and 7s by gradient descent and print a row an epoch.')
     for f in fields(Recipe):
-        kw = dict(action=BooleanOptionalAction) if f.type is bool else dict(type=f.type, choices=f.metadata['choices'])
-        if f.type is not bool and not f.metadata['choices']: kw['metavar'] = f.type.__name__.upper()
-        parser.add_argument('--' + f.name.replace('_', '-'), default=f.default, help=f"{f.metadata['help']} (default: {f.default})", **kw)
-    parser.add_argument('--data', metavar='PATH', help='folder or .tgz of MNIST_SAMPLE (default: what MNIST_SGD_DATA names)')
+        if f.type is bool: kw = dict(action=BooleanOptionalAction)
+        elif f.metadata['choices']: kw = dict(choices=f.metadata['choices'])
+        else: kw = dict(type=f.type, metavar=f.type.__name__.upper())
+        parser.add_argument('--' + f.name.replace('_', '-'), default=f.default, help=f.metadata['help'], **kw)
+    parser.add_argument('--data', metavar='PATH', help='folder or .tgz of MNIST_SAMPLE, in place of MNIST_SGD_DATA')
     return parser
 
-# %% ../nbs/13_cli.ipynb #d98133d0
+# %% ../nbs/13_cli.ipynb #cd8b9ccd
 def main(
     argv=None, # Arguments; by default those of the command line
 ): # Exit status
@@ -43,6 +45,7 @@ def main(
     print('epoch  train loss  valid loss  accuracy')
     bar = tqdm(run(recipe, data), total=recipe.epochs + 1, unit=' epochs', leave=False, disable=None)
     try:
-        for r in bar: bar.write(f'{r.epoch:5}  {r.train_loss:10.4f}  {r.valid_loss:10.4f}  {r.accuracy:8.4f}', file=sys.stdout)
+        for r in bar:
+            bar.write(f'{r.epoch:5}  {r.train_loss:10.4f}  {r.valid_loss:10.4f}  {r.accuracy:8.4f}', file=sys.stdout)
     except KeyboardInterrupt: print('stopped'); return 130
     return 0

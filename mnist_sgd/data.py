@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from .sources import DataError, mnist_rows, offline_rows, sizes
 
-# %% ../nbs/00_data.ipynb #059ee967
+# %% ../nbs/00_data.ipynb #748241a4
 @dataclass(frozen=True, eq=False, repr=False)
 class Digits:
     "3s and 7s to train on and to check with"
@@ -35,12 +35,13 @@ class Digits:
         return Digits(*(t.to(device) for t in tensors), self.source)
 
     def __repr__(self):
-        return f"Digits from {self.source}: {len(self.train_x)} to train on, {len(self.valid_x)} to check with"
+        n_train, n_valid = len(self.train_x), len(self.valid_x)
+        return f"Digits from {self.source}: {n_train} to train on, {n_valid} to check with"
 
-# %% ../nbs/00_data.ipynb #f40b30dd
+# %% ../nbs/00_data.ipynb #acf054d5
 def load_data(
     source='auto', # 'mnist', 'offline', or 'auto': MNIST where it can be had, else offline
-    path=None,     # Folder or .tgz of MNIST_SAMPLE; by default what the environment variable MNIST_SGD_DATA names
+    path=None,     # Folder or .tgz of MNIST_SAMPLE; by default what MNIST_SGD_DATA in the environment names
     device='cpu',  # Where the tensors live
 ): # `Digits`
     "3s and 7s as tensors; raises `DataError` where they are damaged or not to be had"
@@ -51,9 +52,10 @@ def load_data(
         try: return Digits.from_rows(mnist_rows(path), 'mnist').to(device)
         except DataError as e:
             if path: raise
-            if source == 'mnist': raise DataError(f"No MNIST: {e}. Name a folder or .tgz in MNIST_SGD_DATA, "
-                                                  "or take source='offline'") from None
-            print(f"No MNIST here ({e}): using digits redrawn from scikit-learn's. They train alike; printed numbers differ a little.")
+            if source == 'mnist':
+                raise DataError(f"{e}. Name a folder or .tgz in MNIST_SGD_DATA, or take source='offline'") from None
+            print(f"No MNIST here: {e}. "
+                  "Using digits redrawn from scikit-learn's: they train alike, printed numbers differ a little.")
     return Digits.from_rows(offline_rows(), 'offline').to(device)
 
 # %% ../nbs/00_data.ipynb #5a3d6d07
@@ -69,7 +71,7 @@ def show_digits(
     for ax, img in zip(axs.flat, x): ax.imshow(img.detach().cpu().reshape(28, 28), cmap='gray')
     return fig
 
-# %% ../nbs/00_data.ipynb #b17b329a
+# %% ../nbs/00_data.ipynb #e39430a0
 class TensorLoader:
     "Batches of `x` with `y`, as slices; the last batch may be shorter"
     def __init__(self,
@@ -79,7 +81,8 @@ class TensorLoader:
         shuffle=False,  # A new order in every epoch?
         seed=None,      # Seed of the orders; without one torch's own generator draws them
     ):
-        if len(x) != len(y): raise ValueError(f"{len(x)} pictures but {len(y)} labels: give one label for each picture")
+        if len(x) != len(y):
+            raise ValueError(f"{len(x)} pictures but {len(y)} labels: give one label for each picture")
         if not (isinstance(batch_size, int) and batch_size > 0):
             raise ValueError(f"batch_size={batch_size!r}: choose a whole number above 0")
         self.x, self.y, self.batch_size, self.shuffle = x, y, batch_size, shuffle
@@ -92,6 +95,8 @@ class TensorLoader:
         return next(iter(self))
 
     def __iter__(self):
-        if not self.shuffle: yield from zip(self.x.split(self.batch_size), self.y.split(self.batch_size)); return
+        if not self.shuffle:
+            yield from zip(self.x.split(self.batch_size), self.y.split(self.batch_size))
+            return
         order = torch.randperm(len(self.x), generator=self.generator).to(self.x.device)
         for idx in order.split(self.batch_size): yield self.x[idx], self.y[idx]

@@ -27,14 +27,15 @@ def pick_device(
     except Exception: raise ValueError(f"device={name!r} is not there: use device='cpu' or 'auto'") from None
     return device
 
-# %% ../nbs/11_engine.ipynb #7429668b
+# %% ../nbs/11_engine.ipynb #313a4732
 def make_model(
     recipe, # `Recipe`; its model, init, std and seed count
 ): # `nn.Module` from `[n,784]` to `[n,1]`
     "A fresh model, on the CPU"
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(recipe.seed)
-        model = nn.Linear(28*28, 1) if recipe.model == 'linear' else nn.Sequential(nn.Linear(28*28, 30), nn.ReLU(), nn.Linear(30, 1))
+        if recipe.model == 'linear': model = nn.Linear(28*28, 1)
+        else: model = nn.Sequential(nn.Linear(28*28, 30), nn.ReLU(), nn.Linear(30, 1))
         if recipe.init == 'randn':
             torch.manual_seed(recipe.seed)
             for p in model.parameters(): p.copy_(torch.randn(p.shape) * recipe.std)
@@ -49,10 +50,11 @@ def squared_loss(preds, targets):
 
 losses = dict(mnist_loss=mnist_loss, squared=squared_loss, cross_entropy=F.binary_cross_entropy_with_logits)
 
-# %% ../nbs/11_engine.ipynb #6101d04e
+# %% ../nbs/11_engine.ipynb #c8de7aa1
 def _mnist(z, y): p = z.sigmoid(); return (p - y).abs(), (1 - 2*y)*p*(1 - p)
 def _squared(z, y): d = z - (2*y - 1); return d*d, 2*d
-def _cross_entropy(z, y): return F.binary_cross_entropy_with_logits(z, y, reduction='none'), z.sigmoid() - y
+def _cross_entropy(z, y):
+    return F.binary_cross_entropy_with_logits(z, y, reduction='none'), z.sigmoid() - y
 _slopes = dict(mnist_loss=_mnist, squared=_squared, cross_entropy=_cross_entropy)
 
 # %% ../nbs/11_engine.ipynb #b3bc7b74
@@ -78,12 +80,12 @@ def _closed_epochs(recipe, model, dl):
             w.sub_(vw, alpha=recipe.lr); b.sub_(vb, alpha=recipe.lr)
         yield total / len(dl.x)
 
-# %% ../nbs/11_engine.ipynb #ec24836c
+# %% ../nbs/11_engine.ipynb #775ac4eb
 @dataclass(frozen=True, eq=False)
 class Record:
     "Where a run stands after an epoch"
     epoch: int         # 0 is before the first step
-    train_loss: float  # Mean over the pictures of the epoch, each measured when its batch came; for epoch 0 of all of them
+    train_loss: float  # Mean over the pictures, each measured when its batch came (epoch 0: all of them at once)
     valid_loss: float  # Of the whole validation set
     accuracy: float    # Of the whole validation set, from 0 to 1
     params: tuple      # Copies of the parameters, on the CPU
@@ -91,8 +93,9 @@ class Record:
 @torch.no_grad()
 def _record(epoch, train_loss, model, data, loss_func):
     preds = model(data.valid_x)
-    return Record(epoch, float(train_loss), loss_func(preds, data.valid_y).item(), batch_accuracy(preds, data.valid_y).item(),
-                  tuple(p.detach().cpu().clone() for p in model.parameters()))
+    params = tuple(p.detach().cpu().clone() for p in model.parameters())
+    valid_loss, accuracy = loss_func(preds, data.valid_y), batch_accuracy(preds, data.valid_y)
+    return Record(epoch, float(train_loss), valid_loss.item(), accuracy.item(), params)
 
 def run(
     recipe=Recipe(), # What to run

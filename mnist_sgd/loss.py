@@ -8,11 +8,11 @@ __all__ = ['batch_accuracy', 'mnist_loss']
 # %% ../nbs/02_loss.ipynb #2cd2c391
 import torch
 
-# %% ../nbs/02_loss.ipynb #222295f0
+# %% ../nbs/02_loss.ipynb #3db77312
 def _check_shapes(preds, targets):
     if preds.shape != targets.shape: raise ValueError(
-        f"preds have shape {list(preds.shape)} but targets {list(targets.shape)}: PyTorch would compare every prediction "
-        "with every label. Make both columns: targets.unsqueeze(1) turns [N] into [N,1]")
+        f"preds have shape {list(preds.shape)} but targets {list(targets.shape)}: PyTorch would compare "
+        "every prediction with every label. Make both columns: targets.unsqueeze(1) turns [N] into [N,1]")
 
 def batch_accuracy(
     preds,   # Scores before the sigmoid, `[n,1]`

@@ -42,20 +42,19 @@ def train_epoch(
         total, n = total + loss*len(xb), n + len(xb)
     return total / n
 
-# %% ../nbs/05_optimizer.ipynb #a835f039
+# %% ../nbs/05_optimizer.ipynb #840cc9d5
 def train_model(
-    model,    # Function from pictures to scores
-    dl,       # Batches to train on
-    valid_dl, # Batches never trained on
-    opt,      # Optimizer over the model's parameters
-    epochs,   # Passes over `dl`
-    show=True,# Print the accuracies, as they come?
-    exact=True, # As in `validate_epoch`
+    model,      # Function from pictures to scores
+    dl,         # Batches to train on
+    valid_dl,   # Batches never trained on
+    opt,        # Optimizer over the model's parameters
+    epochs,     # Passes over `dl`
+    exact=True, # Weight each validation batch by its size? As in `validate_epoch`
 ): # Accuracy after each epoch
-    "Train for `epochs`, validating after each"
+    "Train for `epochs`, and print the accuracy after each"
     accs = []
     for _ in range(epochs):
         train_epoch(model, dl, opt)
         accs.append(validate_epoch(model, valid_dl, exact))
-        if show: print(f'{accs[-1]:.4f}', end=' ')
+        print(f'{accs[-1]:.4f}', end=' ')
     return accs

@@ -9,12 +9,13 @@ __all__ = ['Worker', 'live_frontend', 'Panel']
 import contextvars, html, io, sys, threading, time, traceback
 from base64 import b64encode
 
-# %% ../nbs/12_panel.ipynb #bb2121d4
+# %% ../nbs/12_panel.ipynb #18b4c4a8
 class Worker:
     "One thread that runs the newest job; a job gets a function that says whether a newer one is waiting"
     idle = 10. # Seconds without work after which the thread ends; the next job starts a new one
 
-    def __init__(self): self._cond, self._job, self._thread, self._busy = threading.Condition(), None, None, False
+    def __init__(self):
+        self._cond, self._job, self._thread, self._busy = threading.Condition(), None, None, False
 
     def submit(self,
         job, # Called with one argument, a function that says whether to stop
@@ -23,7 +24,8 @@ class Worker:
         with self._cond:
             self._job = job
             if self._thread is None:
-                self._thread = threading.Thread(target=contextvars.copy_context().run, args=(self._loop,), daemon=True)
+                run_in_context = contextvars.copy_context().run
+                self._thread = threading.Thread(target=run_in_context, args=(self._loop,), daemon=True)
                 self._thread.start()
             self._cond.notify_all()
 
@@ -52,7 +54,7 @@ def live_frontend():
     except ImportError: return False
     return getattr(get_ipython(), 'kernel', None) is not None and 'google.colab' not in sys.modules
 
-# %% ../nbs/12_panel.ipynb #2926c5ea
+# %% ../nbs/12_panel.ipynb #bdb6c3ee
 class Panel:
     "Controls that rerun `work` and redraw; `run` does it at once and returns the last state"
     frame = .05 # Seconds between redraws, at least
@@ -103,7 +105,8 @@ class Panel:
         try:
             for state in self.work(**values):
                 if stop(): return
-                if time.monotonic() - drawn > self.frame: self.picture.value, drawn = self.svg(state), time.monotonic()
+                if time.monotonic() - drawn > self.frame:
+                    self.picture.value, drawn = self.svg(state), time.monotonic()
             self.state, self.error = state, None
             self.picture.value, self.text.value = self.svg(state), _status(self.summary(state))
         except Exception as e:
@@ -113,16 +116,16 @@ class Panel:
     def _repr_mimebundle_(self, include=None, exclude=None):
         "The live panel where a kernel can serve it, and a picture of the last run for everybody else"
         if self.state is None: self.run()
-        bundle = {'text/plain': self.summary(self.state), 'image/png': b64encode(_png(self.figure(self.state))).decode()}
-        if getattr(self.widget, 'comm', None) is not None:
-            bundle['application/vnd.jupyter.widget-view+json'] = dict(version_major=2, version_minor=0, model_id=self.widget.model_id)
-        return bundle
+        png = b64encode(_png(self.figure(self.state))).decode()
+        view = dict(version_major=2, version_minor=0, model_id=self.widget.model_id)
+        return {'application/vnd.jupyter.widget-view+json': view, 'image/png': png, 'text/plain': self.summary(self.state)}
 
 def _status(text): return f'<p role="status" style="line-height:1.4">{html.escape(text)}</p>'
 
 def _alert(e):
     where = traceback.extract_tb(e.__traceback__)[-1]
-    return f'<p role="alert" style="line-height:1.4"><b>{type(e).__name__}</b>: {html.escape(str(e))} <br>in <code>{html.escape(where.line or where.name)}</code></p>'
+    return (f'<p role="alert" style="line-height:1.4"><b>{type(e).__name__}</b>: {html.escape(str(e))}<br>'
+            f'in <code>{html.escape(where.line or where.name)}</code></p>')
 
 def _png(figure):
     f = io.BytesIO()

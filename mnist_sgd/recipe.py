@@ -9,7 +9,7 @@ __all__ = ['Recipe', 'recipe_text', 'parse_recipe']
 import math
 from dataclasses import dataclass, field, fields
 
-# %% ../nbs/10_recipe.ipynb #e75a7aba
+# %% ../nbs/10_recipe.ipynb #e9a80fd6
 def _field(default, help, choices=None): return field(default=default, metadata=dict(help=help, choices=choices))
 
 def _need(ok, name, value, want):
@@ -31,29 +31,34 @@ class Recipe:
     momentum: float = _field(0., 'share of the last step that is kept')
     model: str = _field('linear', 'a line, or a net with one hidden layer', ('linear', 'net'))
     device: str = _field('auto', 'cpu, cuda, mps, or auto: cuda where there is one, else cpu')
-    source: str = _field('auto', 'which pictures: MNIST where it can be had, or redrawn ones', ('auto', 'mnist', 'offline'))
+    source: str = _field('auto', 'which pictures: MNIST where it can be had, or redrawn ones',
+                         ('auto', 'mnist', 'offline'))
 
     def __post_init__(self):
         for f in fields(self):
-            v = getattr(self, f.name)
+            v, choices = getattr(self, f.name), f.metadata['choices']
             if f.type is float and type(v) is int: v = float(v); object.__setattr__(self, f.name, v)
             _need(type(v) is f.type, f.name, v, f"give a {f.type.__name__}")
-            if f.metadata['choices']: _need(v in f.metadata['choices'], f.name, v, f"choose {' or '.join(f.metadata['choices'])}")
+            _need(not choices or v in choices, f.name, v, f"choose {' or '.join(choices or ())}")
         _need(math.isfinite(self.lr) and self.lr > 0, 'lr', self.lr, 'give a number above 0')
-        for name in ('epochs', 'batch_size'): _need(getattr(self, name) > 0, name, getattr(self, name), 'give a whole number above 0')
+        _need(self.epochs > 0, 'epochs', self.epochs, 'give a whole number above 0')
+        _need(self.batch_size > 0, 'batch_size', self.batch_size, 'give a whole number above 0')
         _need(math.isfinite(self.std) and self.std >= 0, 'std', self.std, 'give a number from 0 up')
         _need(self.seed >= 0, 'seed', self.seed, 'give a whole number from 0 up')
         _need(0 <= self.momentum < 1, 'momentum', self.momentum, 'give a number from 0 to below 1')
 
-# %% ../nbs/10_recipe.ipynb #35a8353e
-def _to_text(v): return {True: 'on', False: 'off'}[v] if type(v) is bool else f'{v:g}' if float(f'{v:g}') == v else repr(v)
+# %% ../nbs/10_recipe.ipynb #3c945a44
+def _to_text(v):
+    if type(v) is bool: return 'on' if v else 'off'
+    return v if type(v) is str else f'{v:g}' if float(f'{v:g}') == v else repr(v)
 
 def recipe_text(
     recipe, # `Recipe`
 ): # Such as `lr=1, epochs=20, shuffle=on`
     "One line that `parse_recipe` turns back into `recipe`"
-    shown = [f.name for f in fields(recipe) if f.name in ('lr', 'epochs') or getattr(recipe, f.name) != f.default]
-    return ', '.join(f"{n}={v if isinstance(v := getattr(recipe, n), str) else _to_text(v)}" for n in shown)
+    values = {f.name: getattr(recipe, f.name) for f in fields(recipe)}
+    default = {f.name: f.default for f in fields(recipe)}
+    return ', '.join(f'{n}={_to_text(v)}' for n, v in values.items() if n in ('lr', 'epochs') or v != default[n])
 
 # %% ../nbs/10_recipe.ipynb #9d09d802
 _words = dict(on=True, off=False, true=True, false=False)

@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 import numpy as np
 
-# %% ../nbs/14_sources.ipynb #5cd156ee
-sizes = {'train/3': 6131, 'train/7': 6265, 'valid/3': 1010, 'valid/7': 1028}  # pictures in each folder of MNIST_SAMPLE
+# %% ../nbs/14_sources.ipynb #6b1a88d3
+sizes = {'train/3': 6131, 'train/7': 6265, 'valid/3': 1010, 'valid/7': 1028}  # pictures in each folder
 
-# %% ../nbs/14_sources.ipynb #36c39bd0
+# %% ../nbs/14_sources.ipynb #e417ecfa
 class DataError(ValueError):
     "A data source that cannot be used; the message names what is wrong and what to do"
 
@@ -26,8 +26,11 @@ def decode_png(
     "The 28x28 grey picture in `raw` as one row; raises `DataError` for anything else"
     from PIL import Image
     try: img = np.asarray(Image.open(io.BytesIO(raw)).convert('L'))
-    except Exception: raise DataError(f"{name} is not a picture: delete the folder and unpack the archive again") from None
-    if img.shape != (28, 28): raise DataError(f"{name} is {img.shape[0]}x{img.shape[1]} pixels; pictures must be 28x28")
+    except Exception:
+        raise DataError(f"{name} is not a picture: download or unpack MNIST_SAMPLE again") from None
+    if img.shape != (28, 28):
+        height, width = img.shape
+        raise DataError(f"{name} is {height}x{width} pixels, not 28x28: download or unpack MNIST_SAMPLE again")
     return img.reshape(-1)
 
 # %% ../nbs/14_sources.ipynb #e30a26df
