@@ -42,7 +42,7 @@ def train_epoch(
         total, n = total + loss*len(xb), n + len(xb)
     return total / n
 
-# %% ../nbs/05_optimizer.ipynb #840cc9d5
+# %% ../nbs/05_optimizer.ipynb #29e39d0a
 def train_model(
     model,      # Function from pictures to scores
     dl,         # Batches to train on
@@ -56,5 +56,5 @@ def train_model(
     for _ in range(epochs):
         train_epoch(model, dl, opt)
         accs.append(validate_epoch(model, valid_dl, exact))
-        print(f'{accs[-1]:.4f}', end=' ')
+        print(f'{accs[-1]:.4f}', end=' ' if len(accs) < epochs else '\n')
     return accs

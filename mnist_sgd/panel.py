@@ -54,7 +54,7 @@ def live_frontend():
     except ImportError: return False
     return getattr(get_ipython(), 'kernel', None) is not None and 'google.colab' not in sys.modules
 
-# %% ../nbs/12_panel.ipynb #bdb6c3ee
+# %% ../nbs/12_panel.ipynb #ec514187
 class Panel:
     "Controls that rerun `work` and redraw; `run` does it at once and returns the last state"
     frame = .05 # Seconds between redraws, at least
@@ -118,7 +118,8 @@ class Panel:
         if self.state is None: self.run()
         png = b64encode(_png(self.figure(self.state))).decode()
         view = dict(version_major=2, version_minor=0, model_id=self.widget.model_id)
-        return {'application/vnd.jupyter.widget-view+json': view, 'image/png': png, 'text/plain': self.summary(self.state)}
+        return {'application/vnd.jupyter.widget-view+json': view, 'image/png': png,
+                'text/plain': self.summary(self.state)}
 
 def _status(text): return f'<p role="status" style="line-height:1.4">{html.escape(text)}</p>'
 

@@ -1,0 +1,73 @@
+"Import every public name of the installed package and call it; a name that this script forgets is an error"
+import importlib, io, pkgutil, tempfile
+from pathlib import Path
+import numpy as np, torch
+import mnist_sgd
+
+names = {f'{m.name}.{n}': getattr(mod, n) for m in pkgutil.iter_modules(mnist_sgd.__path__) if m.name != '_modidx'
+         for mod in [importlib.import_module(f'mnist_sgd.{m.name}')] for n in mod.__all__}
+called = set()
+def call(name, *args, **kw):
+    called.add(name)
+    return names[name](*args, **kw)
+
+rng = np.random.RandomState(0)
+png = io.BytesIO()
+from PIL import Image
+Image.fromarray(np.zeros((28, 28), np.uint8)).save(png, 'png')
+
+# sources and offline
+rows = call('sources.offline_rows')
+assert rows.shape == (sum(names['sources.sizes'].values()), 784); called.add('sources.sizes')
+assert call('sources.decode_png', png.getvalue(), 'x').shape == (784,)
+assert str(call('sources.cache_dir')); assert call('sources.cached_rows', 'offline-1', None).shape == rows.shape
+called.add('sources.mnist_url'); assert not call('sources.can_download', 'http://127.0.0.1:9/', 1)
+with tempfile.TemporaryDirectory() as d:
+    (Path(d)/'x.png').write_bytes(png.getvalue())
+    assert len(call('sources.png_files', d)) == 1
+    for name in ('sources.read_mnist', 'sources.mnist_rows'):
+        try: call(name, d)
+        except names['sources.DataError']: called.add('sources.DataError')
+try: call('sources.download_mnist')
+except names['sources.DataError']: pass
+imgs, _ = call('offline.source_digits', 3)
+maps = call('offline.stroke_maps', imgs[:2]); call('offline.box_blur', maps, 3); call('offline.center_of_mass', maps)
+call('offline.elastic_field', 2, .1, rng); call('offline.random_warp', 2, rng)
+call('offline.soft_threshold', rng.rand(2, 28, 28), np.array([90, 100])); call('offline.augment', imgs, 3, rng)
+assert (call('offline.offline_digits') == rows).all()
+
+# the ladder
+data = call('data.Digits.from_rows', rows, 'offline') if 'data.Digits.from_rows' in names else names['data.Digits'].from_rows(rows, 'offline')
+called.add('data.Digits'); assert call('data.load_data', 'offline').source == 'offline'
+dl = call('data.TensorLoader', data.train_x, data.train_y); valid_dl = names['data.TensorLoader'](data.valid_x, data.valid_y)
+import matplotlib; matplotlib.use('agg')
+call('data.show_digits', data.train_x[:2])
+xb, yb = dl.one_batch()
+weights, bias = params = call('init.init_params', (784, 1)), names['init.init_params'](1)
+def model(xb): return call('init.linear1', xb, weights, bias)
+assert call('loss.mnist_loss', model(xb), yb) < 1 and call('loss.batch_accuracy', model(xb), yb) <= 1
+call('grad.calc_grad', xb, yb, model)
+with torch.no_grad(): dw, db = call('grad.linear_grad', xb, yb, weights, bias)
+assert torch.allclose(dw, weights.grad, atol=1e-6)
+for p in params: p.grad.zero_()
+call('loop.train_epoch', model, dl, 1., params); assert call('loop.validate_epoch', model, valid_dl) > .4
+line = torch.nn.Linear(784, 1)
+opt = call('optimizer.BasicOptim', line.parameters(), 1.)
+call('optimizer.train_epoch', line, dl, opt); call('optimizer.train_model', line, dl, valid_dl, opt, 1)
+assert len(call('learner.get_dls', data).train) == 49
+
+# recipe, engine, picture, panels, command line
+recipe = call('recipe.parse_recipe', 'lr=1, epochs=2'); assert recipe == call('recipe.Recipe', lr=1., epochs=2)
+assert call('recipe.recipe_text', recipe) == 'lr=1, epochs=2'
+assert call('engine.pick_device', 'cpu').type == 'cpu'; call('engine.make_model', recipe)
+history = tuple(call('engine.run', recipe, data)); assert isinstance(history[0], names['engine.Record'])
+called |= {'engine.Record', 'engine.losses'}; call('engine.squared_loss', yb, yb)
+run = call('picture.Run', recipe, history, 'cpu')
+call('picture.run_svg', run); call('picture.run_figure', run); call('picture.weights_png', history[0].params)
+assert len(call('live.Lab', 'epochs=2', data).run().history) == 3
+call('panel.Worker').wait(); call('panel.Panel', {}); assert not call('panel.live_frontend')
+call('cli.make_parser'); assert call('cli.main', ['--epochs', '1', '--source', 'offline']) == 0
+
+forgotten = sorted(set(names) - called)
+assert not forgotten, forgotten
+print(len(called), 'public names called')
