@@ -71,9 +71,9 @@ def show_digits(
     for ax, img in zip(axs.flat, x): ax.imshow(img.detach().cpu().reshape(28, 28), cmap='gray')
     return fig
 
-# %% ../nbs/00_data.ipynb #e39430a0
+# %% ../nbs/00_data.ipynb #a10169ee
 class TensorLoader:
-    "Batches of `x` with `y`, as slices; the last batch may be shorter"
+    "Batches of `x` with `y`; the last batch may be shorter"
     def __init__(self,
         x,              # Pictures, `[N,784]`
         y,              # Labels, one a row
@@ -88,7 +88,7 @@ class TensorLoader:
         self.x, self.y, self.batch_size, self.shuffle = x, y, batch_size, shuffle
         self.generator = None if seed is None else torch.Generator().manual_seed(seed)
 
-    def __len__(self): return -(-len(self.x) // self.batch_size)
+    def __len__(self): return -(-len(self.x) // self.batch_size)  # rounded up
 
     def one_batch(self):
         "The first batch of an epoch"

@@ -8,12 +8,12 @@ __all__ = ['init_params', 'linear1']
 # %% ../nbs/01_init.ipynb #de74a614
 import torch
 
-# %% ../nbs/01_init.ipynb #062a695e
+# %% ../nbs/01_init.ipynb #25fc388d
 def init_params(
     size,         # Shape of the parameters, such as `(784,1)`
     std=1.0,      # Spread of the normal distribution they are drawn from
     device='cpu', # Where they live
-): # Tensor of shape `size` that tracks its gradient
+): # Tensor of shape `size`; what is computed from it is recorded
     "Random parameters; `torch.manual_seed` makes them repeatable"
     return (torch.randn(size)*std).to(device).requires_grad_()
 

@@ -13,7 +13,7 @@ from .panel import Panel
 from .picture import Run, run_figure, run_svg
 from .recipe import parse_recipe, recipe_text
 
-# %% ../nbs/07_live.ipynb #e734cbba
+# %% ../nbs/07_live.ipynb #14fac023
 class Lab(Panel):
     "Sliders for lr and epochs, and a switch for shuffle, that rerun the training loop"
     def __init__(self,
@@ -46,7 +46,7 @@ class Lab(Panel):
         "What came of `run`, in a sentence"
         last, text = run.history[-1], recipe_text(run.recipe)
         if run.broken:
-            return (f"{text}, on {run.device}: the loss is no number any more from epoch {run.broken.epoch} on. "
-                    "Every step was longer than the last; try a smaller lr.")
+            return (f"{text}, on {run.device}: from epoch {run.broken.epoch} on the loss is not a number (NaN): "
+                    "every step was longer than the last. Try a smaller lr.")
         return (f"{text}, on {run.device}: accuracy {last.accuracy:.4f} after {last.epoch} epochs, "
                 f"loss {last.train_loss:.4f} in training and {last.valid_loss:.4f} in validation.")

@@ -27,7 +27,7 @@ def train_epoch(
         total, n = total + loss*len(xb), n + len(xb)
     return total / n
 
-# %% ../nbs/04_zero.ipynb #2a4842fc
+# %% ../nbs/04_zero.ipynb #8c7e4e9a
 @torch.no_grad()
 def validate_epoch(
     model,      # Function from pictures to scores
@@ -36,5 +36,5 @@ def validate_epoch(
 ): # From 0 to 1
     "Accuracy of `model` over `valid_dl`"
     accs, sizes = zip(*((batch_accuracy(model(xb), yb), len(xb)) for xb, yb in valid_dl))
-    weights = torch.tensor(sizes if exact else [1]*len(sizes))
-    return (torch.stack(accs).cpu() * weights).sum().item() / weights.sum().item()
+    shares = torch.tensor(sizes if exact else [1]*len(sizes))
+    return (torch.stack(accs).cpu() * shares).sum().item() / shares.sum().item()
