@@ -71,7 +71,7 @@ def show_digits(
     for ax, img in zip(axs.flat, x): ax.imshow(img.detach().cpu().reshape(28, 28), cmap='gray')
     return fig
 
-# %% ../nbs/00_data.ipynb #a10169ee
+# %% ../nbs/00_data.ipynb #b58c7ef8
 class TensorLoader:
     "Batches of `x` with `y`; the last batch may be shorter"
     def __init__(self,
@@ -94,9 +94,12 @@ class TensorLoader:
         "The first batch of an epoch"
         return next(iter(self))
 
+    def order(self):
+        "Which row comes when in the next epoch, `[N]`; None for file order"
+        if self.shuffle: return torch.randperm(len(self.x), generator=self.generator).to(self.x.device)
+
     def __iter__(self):
-        if not self.shuffle:
-            yield from zip(self.x.split(self.batch_size), self.y.split(self.batch_size))
-            return
-        order = torch.randperm(len(self.x), generator=self.generator).to(self.x.device)
-        for idx in order.split(self.batch_size): yield self.x[idx], self.y[idx]
+        order = self.order()
+        if order is None: yield from zip(self.x.split(self.batch_size), self.y.split(self.batch_size))
+        else:
+            for idx in order.split(self.batch_size): yield self.x[idx], self.y[idx]

@@ -50,12 +50,10 @@ def squared_loss(preds, targets):
 
 losses = dict(mnist_loss=mnist_loss, squared=squared_loss, cross_entropy=F.binary_cross_entropy_with_logits)
 
-# %% ../nbs/11_engine.ipynb #c8de7aa1
-def _mnist(z, y): p = z.sigmoid(); return (p - y).abs(), (1 - 2*y)*p*(1 - p)
-def _squared(z, y): d = z - (2*y - 1); return d*d, 2*d
-def _cross_entropy(z, y):
-    return F.binary_cross_entropy_with_logits(z, y, reduction='none'), z.sigmoid() - y
-_slopes = dict(mnist_loss=_mnist, squared=_squared, cross_entropy=_cross_entropy)
+# %% ../nbs/11_engine.ipynb #dd4f211d
+_signs = dict(mnist_loss=lambda y: 1 - 2*y, squared=lambda y: 2*y - 1, cross_entropy=lambda y: y)
+_slopes = dict(mnist_loss=lambda z, sign: torch.ops.aten.sigmoid_backward.default(sign, z.sigmoid()),  # sign * p * (1-p)
+               squared=lambda z, wanted: 2*(z - wanted), cross_entropy=lambda z, y: z.sigmoid() - y)
 
 # %% ../nbs/11_engine.ipynb #b3bc7b74
 def _autograd_epochs(recipe, model, dl):
@@ -63,24 +61,43 @@ def _autograd_epochs(recipe, model, dl):
     if not recipe.zero_grad: opt.zero_grad = lambda: None
     while True: yield train_epoch(model, dl, opt, losses[recipe.loss])
 
-# %% ../nbs/11_engine.ipynb #c1b548a4
+# %% ../nbs/11_engine.ipynb #55bf8afa
+def _pictures(dl, order, buffer):
+    "The pictures of `dl`'s batches; a shuffled batch is overwritten by the next"
+    if order is None: yield from dl.x.split(dl.batch_size)
+    else:
+        for idx in order.split(dl.batch_size): yield torch.index_select(dl.x, 0, idx, out=buffer[:len(idx)])
+
 @torch.no_grad()
 def _closed_epochs(recipe, model, dl):
-    w, b, slope = model.weight[0], model.bias, _slopes[recipe.loss]
-    dw, db, vw, vb = (torch.zeros_like(t) for t in (w, b, w, b))
+    w, b, lr = model.weight[0], model.bias, recipe.lr
+    slope, signs, labels = _slopes[recipe.loss], _signs[recipe.loss], dl.y[:,0].contiguous()
+    scores, buffer = torch.empty_like(labels), torch.empty_like(dl.x[:dl.batch_size])
+    step = _plain_step if recipe.zero_grad and not recipe.momentum else _full_step(recipe, w, b)
     while True:
-        total = torch.zeros((), device=w.device)
-        for xb, yb in dl:
-            loss, dz = slope(torch.mv(xb, w).add_(b), yb[:,0])
-            total += loss.sum()
-            dz /= len(xb)
-            if not recipe.zero_grad: dw += torch.mv(xb.T, dz); db += dz.sum()
-            else: dw, db = torch.mv(xb.T, dz), dz.sum()
-            vw, vb = (vw*recipe.momentum + dw, vb*recipe.momentum + db) if recipe.momentum else (dw, db)
-            w.sub_(vw, alpha=recipe.lr); b.sub_(vb, alpha=recipe.lr)
-        yield total / len(dl.x)
+        order = dl.order()
+        y = labels if order is None else labels.index_select(0, order)
+        parts = (t.split(dl.batch_size) for t in (signs(y), scores))
+        for xb, sign, z in zip(_pictures(dl, order, buffer), *parts):
+            step(w, b, lr, xb, slope(torch.addmv(b, xb, w, out=z), sign))
+        yield losses[recipe.loss](scores[:,None], y[:,None])
 
-# %% ../nbs/11_engine.ipynb #775ac4eb
+def _plain_step(w, b, lr, xb, dz):
+    w.addmv_(xb.T, dz, alpha=-lr/len(xb))
+    b.sub_(dz.sum(), alpha=lr/len(xb))
+
+def _full_step(recipe, w, b):
+    "A step that keeps gradients where `zero_grad` is off, and `momentum` of the last step"
+    dw, db, vw, vb = (torch.zeros_like(t) for t in (w, b, w, b))
+    keep, momentum = 0 if recipe.zero_grad else 1, recipe.momentum
+    def step(w, b, lr, xb, dz):
+        dw.addmv_(xb.T, dz, beta=keep, alpha=1/len(xb))
+        db.mul_(keep).add_(dz.sum(), alpha=1/len(xb))
+        w.sub_(vw.mul_(momentum).add_(dw), alpha=lr)
+        b.sub_(vb.mul_(momentum).add_(db), alpha=lr)
+    return step
+
+# %% ../nbs/11_engine.ipynb #8b854023
 @dataclass(frozen=True, eq=False)
 class Record:
     "Where a run stands after an epoch"
@@ -107,6 +124,7 @@ def run(
     data = (load_data(recipe.source) if data is None else data).to(device)
     model, loss_func = make_model(recipe).to(device), losses[recipe.loss]
     dl = TensorLoader(data.train_x, data.train_y, recipe.batch_size, recipe.shuffle, recipe.seed)
-    with torch.no_grad(): yield _record(0, loss_func(model(data.train_x), data.train_y), model, data, loss_func)
+    with torch.no_grad(): before = loss_func(model(data.train_x), data.train_y)
+    yield _record(0, before, model, data, loss_func)
     epochs = (_closed_epochs if closed and recipe.model == 'linear' else _autograd_epochs)(recipe, model, dl)
     for epoch in range(1, recipe.epochs + 1): yield _record(epoch, next(epochs), model, data, loss_func)
