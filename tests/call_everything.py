@@ -61,10 +61,16 @@ recipe = call('recipe.parse_recipe', 'lr=1, epochs=2'); assert recipe == call('r
 assert call('recipe.recipe_text', recipe) == 'lr=1, epochs=2'
 assert call('engine.pick_device', 'cpu').type == 'cpu'; call('engine.make_model', recipe)
 history = tuple(call('engine.run', recipe, data)); assert isinstance(history[0], names['engine.Record'])
-called |= {'engine.Record', 'engine.losses'}; call('engine.squared_loss', yb, yb)
+called |= {'engine.Record', 'engine.losses'}
+next(call('engine.closed_epochs', recipe, torch.zeros(784, 2), torch.zeros(2), torch.ones(2), dl)); call('engine.squared_loss', yb, yb)
 run = call('picture.Run', recipe, history, 'cpu')
-call('picture.run_svg', run); call('picture.run_figure', run); call('picture.weights_png', history[0].params)
+call('picture.colour_png', [[0, 1]], 0, 1); call('picture.run_svg', run); call('picture.run_figure', run); call('picture.weights_png', history[0].params)
 assert len(call('live.Lab', 'epochs=2', data).run().history) == 3
+runs = call('sweep.run_many', [recipe, names['recipe.parse_recipe']('lr=2, epochs=2')], data)
+plane = call('sweep.path_plane', runs[0]); assert isinstance(plane, names['sweep.Plane']); called.add('sweep.Plane')
+grid = call('sweep.plane_grid', plane, 5); assert call('sweep.plane_loss', plane, *grid, call('sweep.thinned', data, 9)).shape == (5, 5)
+assert call('sweep.spread', call('sweep.compass', plane, plane.path[0], 8, data)) > 0
+call('sweep.SweepPanel', runs).run(); call('sweep.CompassPanel', runs[0], data).run()
 call('panel.Worker').wait(); call('panel.Panel', {}); assert not call('panel.live_frontend')
 call('cli.make_parser'); assert call('cli.main', ['--epochs', '1', '--source', 'offline']) == 0
 

@@ -35,7 +35,10 @@ def jupyterlab(folder):
         server = subprocess.Popen(cmd, env=os.environ | private, stdout=log, stderr=log)
         url = f'http://127.0.0.1:{port}'
         try:
-            _wait(lambda: urlopen(f'{url}/api/status', timeout=5).status == 200, 'starting JupyterLab')
+            def up():
+                if server.poll() is not None: raise RuntimeError((folder/'jupyterlab.log').read_text()[-2000:])
+                return urlopen(f'{url}/api/status', timeout=5).status == 200
+            _wait(up, 'starting JupyterLab')
             yield url
         finally: server.terminate(); server.wait(20)
 

@@ -1,0 +1,187 @@
+"""How fast, as ratios within one run: `python bench/run.py [--quick]` prints the table and writes bench/RESULTS.md
+
+Every row is the median of runs that alternate with the reference of its block, so that a noisy machine disturbs both alike.
+One thread, unless a row says otherwise. "Source's loop" is the loop as the well-known notebooks have it: torch's `DataLoader` over
+a list of pairs, `nn.Linear`, a loss with autograd, a hand-made optimizer.
+"""
+import io, os, platform, statistics, subprocess, sys, time, warnings
+for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'): os.environ[name] = '1'
+from argparse import ArgumentParser
+from pathlib import Path
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from mnist_sgd import loop, sources
+from mnist_sgd.data import Digits, TensorLoader, load_data
+from mnist_sgd.engine import closed_epochs, run
+from mnist_sgd.init import init_params, linear1
+from mnist_sgd.learner import get_dls
+from mnist_sgd.loss import batch_accuracy, mnist_loss
+from mnist_sgd.optimizer import BasicOptim, train_epoch
+from mnist_sgd.recipe import Recipe
+
+torch.set_num_threads(1)
+warnings.filterwarnings('ignore')
+
+
+def timed(f):
+    start = time.perf_counter(); f()
+    return time.perf_counter() - start
+
+def paired(reference, others, n):
+    "Times of `reference` and of `others`, `{name: function}`, in turn: `{name: (median seconds, median ratio to the reference)}`"
+    for f in (reference, *others.values()): f()
+    times = [[timed(f) for f in (reference, *others.values())] for _ in range(n)]
+    ref = [t[0] for t in times]
+    rows = {name: (statistics.median(t[i] for t in times), statistics.median(t[i]/t[0] for t in times)) for i, name in enumerate(others, 1)}
+    return statistics.median(ref), rows
+
+class Table:
+    "Rows as they come, printed and kept"
+    def __init__(self): self.lines = []
+    def say(self, line=''): self.lines.append(line); print(line, flush=True)
+    def block(self, title, unit, reference_name, reference, others, n, scale=1e3, targets={}):
+        ref, rows = paired(reference, others, n)
+        self.say(f'\n## {title}\n\n| what | {unit} | ratio to the first row | must be |\n| --- | ---: | ---: | --- |')
+        self.say(f'| {reference_name} | {scale*ref:.2f} | 1 | |')
+        for name, (t, ratio) in rows.items(): self.say(f'| {name} | {scale*t:.2f} | {ratio:.3g} | {targets.get(name, "")} |')
+        return rows
+
+
+def source_epoch(data, loader=None):
+    "An epoch of the source's loop, without validation"
+    dl = loader or DataLoader(list(zip(data.train_x, data.train_y)), batch_size=256)
+    model = nn.Linear(28*28, 1)
+    opt = BasicOptim(model.parameters(), 1.)
+    def epoch():
+        for xb, yb in dl:
+            p = model(xb).sigmoid()
+            torch.where(yb == 1, 1 - p, p).mean().backward()
+            opt.step(); opt.zero_grad()
+    return epoch
+
+def engine_epoch(data, recipe=Recipe(), k=None):
+    "An epoch of the engine's closed form, without validation; of `k` models at once"
+    w, b = (torch.zeros(784), torch.zeros(1)) if k is None else (torch.zeros(784, k), torch.zeros(k))
+    lr = 1. if k is None else torch.logspace(-2, 1, k)
+    epochs = closed_epochs(recipe, w, b, lr, TensorLoader(data.train_x, data.train_y, recipe.batch_size, recipe.shuffle, 0))
+    return lambda: next(epochs)
+
+def run_epoch(data, **kw):
+    "An epoch of `run`, validation and record included, as the lab shows it"
+    records = run(Recipe(epochs=10**6, device='cpu', **kw), data)
+    next(records)
+    return lambda: next(records)
+
+def hand_epoch(data):
+    params = init_params((784, 1), .01), init_params(1, .01)
+    dl = TensorLoader(data.train_x, data.train_y)
+    return lambda: loop.train_epoch(lambda xb: linear1(xb, *params), dl, 1., params)
+
+def optim_epoch(data, dl):
+    model = nn.Linear(28*28, 1)
+    opt = BasicOptim(model.parameters(), 1.)
+    return lambda: train_epoch(model, dl, opt)
+
+def learner_epoch(data, dls):
+    from fastai.learner import Learner
+    from fastai.optimizer import SGD
+    learn = Learner(dls, nn.Linear(28*28, 1), loss_func=mnist_loss, opt_func=SGD, metrics=batch_accuracy)
+    def epoch():
+        with learn.no_logging(): learn.fit(1, lr=1.)
+    return epoch
+
+def lists(data):
+    "Ready batches"
+    from fastai.data.core import DataLoaders
+    return DataLoaders(list(TensorLoader(data.train_x, data.train_y)), list(TensorLoader(data.valid_x, data.valid_y)))
+
+def torch_dls(data):
+    from fastai.data.core import DataLoaders
+    return DataLoaders(*(DataLoader(list(zip(x, y)), batch_size=256) for x, y in ((data.train_x, data.train_y), (data.valid_x, data.valid_y))))
+
+def process(code):
+    "Seconds and peak resident MB of `python -c code`"
+    code = f"{code}\nprint(next((l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')), 0))"
+    start = time.perf_counter()
+    out = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True).stdout
+    return time.perf_counter() - start, int(out.split()[-1])/1024
+
+def processes(table, named, n):
+    "Whole processes, in turn"
+    for code in named.values(): process(code)
+    runs = [{name: process(code) for name, code in named.items()} for _ in range(n)]
+    first = next(iter(named))
+    table.say('\n## Whole processes\n\n| what | s | ratio of time | MB at the peak | ratio of MB |\n| --- | ---: | ---: | ---: | ---: |')
+    for name in named:
+        t, mb = (statistics.median(r[name][i] for r in runs) for i in (0, 1))
+        rt, rm = (statistics.median(r[name][i]/r[first][i] for r in runs) for i in (0, 1))
+        table.say(f'| {name} | {t:.2f} | {rt:.2f} | {mb:.0f} | {rm:.2f} |')
+
+def machine():
+    cpu = platform.processor() or platform.machine()
+    if Path('/proc/cpuinfo').exists():
+        cpu = next((l.split(':')[1].strip() for l in Path('/proc/cpuinfo').read_text().splitlines() if l.startswith('model name')), cpu)
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else 'none: the rows for a GPU are skipped'
+    return f'{cpu}, {os.cpu_count()} cores, 1 thread; GPU {gpu}; Python {platform.python_version()}, torch {torch.__version__}'
+
+def main():
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument('--quick', action='store_true', help='fewer repeats and smaller sizes: under a minute')
+    quick = parser.parse_args().quick
+    n, table, data = (5 if quick else 25), Table(), load_data('offline')
+    table.say(f'# How fast\n\n{machine()}. Written by `python bench/run.py{" --quick" if quick else ""}`.')
+
+    source, ours = source_epoch(data), TensorLoader(data.train_x, data.train_y)
+    table.block('Training an epoch, without validation', 'ms an epoch', "the source's loop", source, {
+        'our loop by hand (04)': hand_epoch(data), 'with an optimizer (05), our loader': optim_epoch(data, ours),
+        "with an optimizer (05), torch's DataLoader": optim_epoch(data, DataLoader(list(zip(data.train_x, data.train_y)), batch_size=256)),
+        'the engine': engine_epoch(data), 'the engine, shuffled': engine_epoch(data, Recipe(shuffle=True))}, n,
+        targets={'with an optimizer (05), our loader': '0.4 or less', 'the engine': '0.1 or less'})
+
+    def read():
+        data.train_x.sum(); data.train_x.sum()
+    table.block('The engine and the limit', 'ms an epoch', 'reading the training set twice', read, {
+        'the engine': engine_epoch(data), 'the engine, with validation and records': run_epoch(data)}, 2*n, targets={'the engine': '1.2 or less'})
+    table.block('Shuffling', 'ms an epoch', 'the engine', engine_epoch(data), {'shuffled': engine_epoch(data, Recipe(shuffle=True))}, 2*n,
+                targets={'shuffled': '1.5 or less'})
+
+    table.block("fastai's Learner", 'ms an epoch', "over torch's DataLoader", learner_epoch(data, torch_dls(data)), {
+        'over our loader': learner_epoch(data, get_dls(data)), 'over a list of ready batches': learner_epoch(data, lists(data))}, n,
+        targets={'over our loader': '0.77 or less'})
+
+    ks = (8, 64) if quick else (8, 64, 256)
+    table.block('Many learning rates at once', 'ms an epoch', '1', engine_epoch(data), {f'{k}': engine_epoch(data, k=k) for k in ks}, n,
+                targets={'64': '8 or less'})
+
+    rows, cache = sources.offline_rows(), sources.cache_dir()/'offline-1.npy'
+    from PIL import Image
+    pngs = []
+    for row in rows[:2000]:
+        f = io.BytesIO(); Image.fromarray(row.reshape(28, 28)).save(f, 'png'); pngs.append(f.getvalue())
+    def decode():  # 2,000 pictures, as the whole set takes too long to repeat
+        for raw in pngs: sources.decode_png(raw, '')
+    table.block('Loading data', 'ms', f'decoding 2,000 of {len(rows):,} PNGs', decode, {f'reading all {len(rows):,} from the cache': sources.offline_rows,
+                'load_data, warm': lambda: load_data('offline')}, n, targets={f'reading all {len(rows):,} from the cache': f'{len(rows)/2000/20:.2f} or less: 20 times faster for the whole set'})
+
+    table.say('\n## How the engine grows\n\n| images | batch size | models | ms an epoch | ns an image and model |\n| ---: | ---: | ---: | ---: | ---: |')
+    big = torch.rand(100_000 if quick else 1_000_000, 784)
+    labels = (torch.arange(len(big)) % 2).float()[:,None]
+    grid = [(size, 256, None) for size in (1_000, 10_000, 100_000, 1_000_000)] + [(10_000, bs, None) for bs in (16, 64, 1024, 10_000)]
+    for size, bs, k in grid + [(10_000, 256, k) for k in ks]:
+        if size > len(big): continue
+        part = Digits(big[:size], labels[:size], big[:10], labels[:10], 'synthetic')
+        epoch = engine_epoch(part, Recipe(batch_size=bs), k); epoch()
+        t = statistics.median(timed(epoch) for _ in range(3 if size > 10**5 else 7))
+        table.say(f'| {size:,} | {bs:,} | {k or 1} | {1e3*t:.2f} | {1e9*t/size/(k or 1):.0f} |')
+    del big
+
+    curve = 'from mnist_sgd.engine import run; from mnist_sgd.recipe import parse_recipe; from mnist_sgd.picture import Run, run_svg\n' \
+            'r = parse_recipe("epochs=20, source=offline"); run_svg(Run(r, tuple(run(r)), "cpu"))'
+    processes(table, {'import torch': 'import torch', 'import the lessons (data to optimizer)': 'import mnist_sgd.optimizer',
+                      'import the engine': 'import mnist_sgd.engine', 'import the lab': 'import mnist_sgd.live',
+                      'the first curve, 20 epochs': curve, 'import fastai, for comparison': 'import fastai.learner'}, 3 if quick else 7)
+    path = Path(__file__).parent/'RESULTS.md'
+    path.write_text('\n'.join(table.lines).strip() + '\n', encoding='utf-8')
+
+if __name__ == '__main__': main()
