@@ -67,7 +67,7 @@ def run_many(
         histories.update(zip(idxs, done))
     return [Run(r, histories[i], str(device)) for i, r in enumerate(recipes)]
 
-# %% ../nbs/08_sweep.ipynb #05233f4d
+# %% ../nbs/08_sweep.ipynb #7ca44d38
 class SweepPanel(Panel):
     "Sliders that look through trained runs: which one, and after how many epochs"
     def __init__(self,
@@ -105,7 +105,8 @@ class SweepPanel(Panel):
                 f'font-family="sans-serif" font-size="12" fill="currentColor" data-row="{row}" data-epoch="{last}">'
                 f'<text x="50" y="14" font-weight="bold">{title}</text>{lrs}'
                 f'<image x="50" y="22" width="700" height="160" preserveAspectRatio="none" '
-                f'style="image-rendering:pixelated" href="data:image/png;base64,{self.map}"/>{mark}</svg>' + run_svg(state))
+                f'style="image-rendering:pixelated" href="data:image/png;base64,{self.map}"/>{mark}</svg>'
+                + run_svg(state))
 
     figure = staticmethod(run_figure)
 
