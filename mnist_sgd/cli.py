@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['make_parser', 'main']
 
-# %% ../nbs/13_cli.ipynb #3e0b4ac2
-import sys
+# %% ../nbs/13_cli.ipynb #15939b41
+import os, sys
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, BooleanOptionalAction
 from dataclasses import fields
 from .recipe import Recipe
@@ -24,7 +24,7 @@ def make_parser():
     parser.add_argument('--data', metavar='PATH', help='folder or .tgz of MNIST_SAMPLE, in place of MNIST_SGD_DATA')
     return parser
 
-# %% ../nbs/13_cli.ipynb #cd8b9ccd
+# %% ../nbs/13_cli.ipynb #89cbabf2
 def main(
     argv=None, # Arguments; by default those of the command line
 ): # Exit status
@@ -48,4 +48,7 @@ def main(
         for r in bar:
             bar.write(f'{r.epoch:5}  {r.train_loss:10.4f}  {r.valid_loss:10.4f}  {r.accuracy:8.4f}', file=sys.stdout)
     except KeyboardInterrupt: print('stopped'); return 130
+    except BrokenPipeError:  # whoever read the table has had enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
