@@ -24,7 +24,7 @@ def make_parser():
     parser.add_argument('--data', metavar='PATH', help='folder or .tgz of MNIST_SAMPLE, in place of MNIST_SGD_DATA')
     return parser
 
-# %% ../nbs/13_cli.ipynb #89cbabf2
+# %% ../nbs/13_cli.ipynb #0fe0e71a
 def main(
     argv=None, # Arguments; by default those of the command line
 ): # Exit status
@@ -32,23 +32,22 @@ def main(
     parser = make_parser()
     args = vars(parser.parse_args(argv))
     path = args.pop('data')
-    try: recipe = Recipe(**args)
-    except ValueError as e: parser.error(str(e))
-    from tqdm import tqdm
-    from mnist_sgd.data import DataError, load_data
-    from mnist_sgd.engine import pick_device, run
-    try:
-        device = pick_device(recipe.device)
-        data = load_data(recipe.source, path)
-    except (DataError, ValueError) as e: parser.error(str(e))
-    print(f"{data}; on {device}")
-    print('epoch  train loss  valid loss  accuracy')
-    bar = tqdm(run(recipe, data), total=recipe.epochs + 1, unit=' epochs', leave=False, disable=None)
-    try:
-        for r in bar:
-            bar.write(f'{r.epoch:5}  {r.train_loss:10.4f}  {r.valid_loss:10.4f}  {r.accuracy:8.4f}', file=sys.stdout)
+    try: return _train(Recipe(**args), path)
+    except ValueError as e: parser.error(str(e))  # `DataError` is one, too
     except KeyboardInterrupt: print('stopped'); return 130
     except BrokenPipeError:  # whoever read the table has had enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+def _train(recipe, path):
+    from tqdm import tqdm
+    from mnist_sgd.data import load_data
+    from mnist_sgd.engine import pick_device, run
+    device, data = pick_device(recipe.device), load_data(recipe.source, path)
+    print(f"{data}; on {device}")
+    print('epoch  train loss  valid loss  accuracy')
+    bar = tqdm(run(recipe, data), total=recipe.epochs + 1, unit=' epochs', leave=False, disable=None)
+    for r in bar:
+        bar.write(f'{r.epoch:5}  {r.train_loss:10.4f}  {r.valid_loss:10.4f}  {r.accuracy:8.4f}', file=sys.stdout)
+    sys.stdout.flush()
     return 0

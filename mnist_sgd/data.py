@@ -38,17 +38,19 @@ class Digits:
         n_train, n_valid = len(self.train_x), len(self.valid_x)
         return f"Digits from {self.source}: {n_train} to train on, {n_valid} to check with"
 
-# %% ../nbs/00_data.ipynb #acf054d5
+# %% ../nbs/00_data.ipynb #9262d28b
 def load_data(
     source='auto', # 'mnist', 'offline', or 'auto': MNIST where it can be had, else offline
-    path=None,     # Folder or .tgz of MNIST_SAMPLE; by default what MNIST_SGD_DATA in the environment names
+    path=None,     # Folder or .tgz of MNIST_SAMPLE, or 'offline'; by default what the variable MNIST_SGD_DATA says
     device='cpu',  # Where the tensors live
 ): # `Digits`
     "3s and 7s as tensors; raises `DataError` where they are damaged or not to be had"
     if source not in ('auto', 'mnist', 'offline'):
         raise ValueError(f"source={source!r}: choose 'auto', 'mnist' or 'offline'")
+    if path and source == 'offline': raise ValueError("a path is for MNIST: leave it out, or take source='mnist'")
+    path = path or os.environ.get('MNIST_SGD_DATA')
+    if path == 'offline': path, source = None, 'offline' if source == 'auto' else source
     if source != 'offline':
-        path = path or os.environ.get('MNIST_SGD_DATA')
         try: return Digits.from_rows(mnist_rows(path), 'mnist').to(device)
         except DataError as e:
             if path: raise
@@ -71,7 +73,7 @@ def show_digits(
     for ax, img in zip(axs.flat, x): ax.imshow(img.detach().cpu().reshape(28, 28), cmap='gray')
     return fig
 
-# %% ../nbs/00_data.ipynb #b58c7ef8
+# %% ../nbs/00_data.ipynb #5283aeba
 class TensorLoader:
     "Batches of `x` with `y`; the last batch may be shorter"
     def __init__(self,
@@ -91,7 +93,7 @@ class TensorLoader:
     def __len__(self): return -(-len(self.x) // self.batch_size)  # rounded up
 
     def one_batch(self):
-        "The first batch of an epoch"
+        "The first batch of an epoch (of a shuffled one it uses up the order)"
         return next(iter(self))
 
     def order(self):

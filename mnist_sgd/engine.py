@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['losses', 'pick_device', 'make_model', 'squared_loss', 'closed_epochs', 'Record', 'run']
 
-# %% ../nbs/11_engine.ipynb #0689319a
+# %% ../nbs/11_engine.ipynb #b9f8ad70
+import re
 from dataclasses import dataclass
 import torch, torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,16 +15,17 @@ from .loss import batch_accuracy, mnist_loss
 from .optimizer import train_epoch
 from .recipe import Recipe
 
-# %% ../nbs/11_engine.ipynb #e489dae3
+# %% ../nbs/11_engine.ipynb #30920117
 def pick_device(
     name='auto', # 'auto', 'cpu', 'cuda', 'cuda:1', 'mps', ...
 ): # `torch.device`
     "The device called `name`, cuda for 'auto' where there is one; raises `ValueError` for one that is not there"
     if name == 'auto': return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try:
+        if not re.match('cpu|cuda|mps', name): raise RuntimeError
         device = torch.device(name)
         torch.empty(1, device=device)
-    except Exception: raise ValueError(f"device={name!r} is not there: use device='cpu' or 'auto'") from None
+    except RuntimeError: raise ValueError(f"device={name!r} is not there: use device='cpu' or 'auto'") from None
     return device
 
 # %% ../nbs/11_engine.ipynb #313a4732

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['Lab']
 
-# %% ../nbs/07_live.ipynb #bac4df19
+# %% ../nbs/07_live.ipynb #c388f0ac
+import math
 from dataclasses import replace
 from .data import load_data
 from .engine import pick_device, run
@@ -13,7 +14,7 @@ from .panel import Panel
 from .picture import Run, run_figure, run_svg
 from .recipe import parse_recipe, recipe_text
 
-# %% ../nbs/07_live.ipynb #14fac023
+# %% ../nbs/07_live.ipynb #f0fd0513
 class Lab(Panel):
     "Sliders for lr and epochs, and a switch for shuffle, that rerun the training loop"
     def __init__(self,
@@ -24,10 +25,10 @@ class Lab(Panel):
         self.recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
         self.device = pick_device(self.recipe.device)
         self.data = (load_data(self.recipe.source) if data is None else data).to(self.device)
-        style = dict(description_width='60px')
+        style, exponent = dict(description_width='60px'), math.floor(math.log10(self.recipe.lr))
         super().__init__(dict(
-            lr=w.FloatLogSlider(self.recipe.lr, min=-3, max=4, step=.1, description='lr', readout_format='.3g',
-                                style=style),
+            lr=w.FloatLogSlider(self.recipe.lr, min=min(-3, exponent), max=max(4, exponent + 1), step=.1,
+                                description='lr', readout_format='.3g', style=style),
             epochs=w.IntSlider(self.recipe.epochs, min=1, max=max(60, self.recipe.epochs), description='epochs',
                                style=style),
             shuffle=w.Checkbox(self.recipe.shuffle, description='shuffle', indent=False)))

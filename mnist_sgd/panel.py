@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['Worker', 'live_frontend', 'Panel']
 
-# %% ../nbs/12_panel.ipynb #93516fef
-import contextvars, html, io, sys, threading, time, traceback
+# %% ../nbs/12_panel.ipynb #69a21dd6
+import contextvars, html, io, os, sys, threading, time, traceback
 from base64 import b64encode
 
-# %% ../nbs/12_panel.ipynb #18b4c4a8
+# %% ../nbs/12_panel.ipynb #5a63a932
 class Worker:
     "One thread that runs the newest job; a job gets a function that says whether a newer one is waiting"
     idle = 10. # Seconds without work after which the thread ends; the next job starts a new one
@@ -37,7 +37,7 @@ class Worker:
                 if not self._cond.wait_for(lambda: self._job, self.idle): self._thread = None; return
                 job, self._job, self._busy = self._job, None, True
             try: job(lambda: self._job is not None)
-            except Exception: traceback.print_exc()
+            except BaseException: traceback.print_exc()  # whatever it was, the next job must run
             finally:
                 with self._cond: self._busy = False; self._cond.notify_all()
 
@@ -54,10 +54,11 @@ def live_frontend():
     except ImportError: return False
     return getattr(get_ipython(), 'kernel', None) is not None and 'google.colab' not in sys.modules
 
-# %% ../nbs/12_panel.ipynb #ec514187
+# %% ../nbs/12_panel.ipynb #66731793
 class Panel:
     "Controls that rerun `work` and redraw; `run` does it at once and returns the last state"
-    frame = .05 # Seconds between redraws, at least
+    frame = .05    # Seconds between redraws, at least
+    patience = .15 # Seconds that work may go on when newer values wait, so that a dragging hand sees whole results
 
     def __init__(self,
         controls, # `{name: ipywidgets control}`; the names are the arguments of `work`
@@ -83,9 +84,12 @@ class Panel:
         "Set controls to `values`, work to the end, draw, and return the last state; raises what `work` raises"
         self._quiet = True
         try:
-            for name, v in values.items(): self.controls[name].value = v
+            for name, v in values.items():
+                self.controls[name].value = v
+                if self.controls[name].value != v: raise ValueError(f"{name}={v!r} is beyond the ends of its control")
         finally: self._quiet = False
-        self._work(self.values)
+        self.worker.submit(lambda stop: None); self.worker.wait()  # nothing older may draw after this
+        self._work()
         if self.error: raise self.error
         return self.state
 
@@ -95,18 +99,18 @@ class Panel:
 
     def _changed(self, change):
         if self._quiet: return
-        values = self.values
-        if live_frontend(): self.worker.submit(lambda stop: self._work(values, stop))
-        else: self._work(values)
+        if live_frontend(): self.worker.submit(self._work)
+        else: self._work()
 
-    def _work(self, values, stop=lambda: False):
-        "Work through `values`, drawing as states come, unless told to `stop`"
-        drawn, state = 0., None
+    def _work(self, stop=lambda: False):
+        "Work through what the controls say now, drawing as states come; when told to `stop`, after a little patience"
+        start = drawn = time.monotonic()
         try:
-            for state in self.work(**values):
-                if stop(): return
-                if time.monotonic() - drawn > self.frame:
-                    self.picture.value, drawn = self.svg(state), time.monotonic()
+            for state in self.work(**self.values):
+                now = time.monotonic()
+                enough = now - start > self.patience and stop()
+                if enough or now - drawn > self.frame: self.picture.value, drawn = self.svg(state), now
+                if enough: return
             self.state, self.error = state, None
             self.picture.value, self.text.value = self.svg(state), _status(self.summary(state))
         except Exception as e:
@@ -124,9 +128,12 @@ class Panel:
 def _status(text): return f'<p role="status" style="line-height:1.4">{html.escape(text)}</p>'
 
 def _alert(e):
-    where = traceback.extract_tb(e.__traceback__)[-1]
+    frames = traceback.extract_tb(e.__traceback__)
+    library = os.path.dirname(os.__file__), 'site-packages'
+    own = [f for f in frames if not any(part in f.filename for part in library)]
+    where = (own or frames)[-1]
     return (f'<p role="alert" style="line-height:1.4"><b>{type(e).__name__}</b>: {html.escape(str(e))}<br>'
-            f'in <code>{html.escape(where.line or where.name)}</code></p>')
+            f'in <code>{html.escape(where.line or where.name)}</code>. The picture is of an earlier run.</p>')
 
 def _png(figure):
     f = io.BytesIO()

@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['Recipe', 'recipe_text', 'parse_recipe']
 
-# %% ../nbs/10_recipe.ipynb #25e256bc
-import math
+# %% ../nbs/10_recipe.ipynb #747d758e
+import math, re
 from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
 
-# %% ../nbs/10_recipe.ipynb #e9a80fd6
+# %% ../nbs/10_recipe.ipynb #c467c4ee
 def _field(default, help, choices=None): return field(default=default, metadata=dict(help=help, choices=choices))
 
 def _need(ok, name, value, want):
@@ -37,9 +38,15 @@ class Recipe:
     def __post_init__(self):
         for f in fields(self):
             v, choices = getattr(self, f.name), f.metadata['choices']
-            if f.type is float and type(v) is int: v = float(v); object.__setattr__(self, f.name, v)
-            _need(type(v) is f.type, f.name, v, f"give a {f.type.__name__}")
+            kind, want = {float: (Real, 'a number'), int: (Integral, 'a whole number'), bool: (bool, 'True or False'),
+                          str: (str, 'a word')}[f.type]
+            _need(isinstance(v, kind) and (f.type is bool or not isinstance(v, bool)), f.name, v, f"give {want}")
+            most = {float: 1e30, int: 2**31}.get(f.type)
+            _need(not most or not abs(v) >= most, f.name, v, 'give a smaller number')
+            object.__setattr__(self, f.name, f.type(v))        # a number of numpy's becomes one of Python's
             _need(not choices or v in choices, f.name, v, f"choose {' or '.join(choices or ())}")
+        _need(re.fullmatch(r'auto|cpu|mps|cuda(:\d+)?', self.device), 'device', self.device,
+              'choose auto, cpu, cuda, cuda:1 or mps')
         _need(math.isfinite(self.lr) and self.lr > 0, 'lr', self.lr, 'give a number above 0')
         _need(self.epochs > 0, 'epochs', self.epochs, 'give a whole number above 0')
         _need(self.batch_size > 0, 'batch_size', self.batch_size, 'give a whole number above 0')
@@ -47,10 +54,11 @@ class Recipe:
         _need(self.seed >= 0, 'seed', self.seed, 'give a whole number from 0 up')
         _need(0 <= self.momentum < 1, 'momentum', self.momentum, 'give a number from 0 to below 1')
 
-# %% ../nbs/10_recipe.ipynb #3c945a44
+# %% ../nbs/10_recipe.ipynb #10642adc
 def _to_text(v):
     if type(v) is bool: return 'on' if v else 'off'
-    return v if type(v) is str else f'{v:g}' if float(f'{v:g}') == v else repr(v)
+    if type(v) is float: return f'{v:g}' if float(f'{v:g}') == v else repr(v)
+    return str(v)
 
 def recipe_text(
     recipe, # `Recipe`
@@ -60,7 +68,7 @@ def recipe_text(
     default = {f.name: f.default for f in fields(recipe)}
     return ', '.join(f'{n}={_to_text(v)}' for n, v in values.items() if n in ('lr', 'epochs') or v != default[n])
 
-# %% ../nbs/10_recipe.ipynb #9d09d802
+# %% ../nbs/10_recipe.ipynb #dfd2cbd1
 _words = dict(on=True, off=False, true=True, false=False)
 
 def _from_text(f, text):
@@ -79,5 +87,6 @@ def parse_recipe(
         name, eq, value = (s.strip() for s in part.partition('='))
         if not eq: raise ValueError(f"{part!r}: write name=value, such as lr=1")
         if name not in known: raise ValueError(f"unknown field {name!r}; a recipe has {', '.join(known)}")
+        if name in values: raise ValueError(f"{name} is given twice")
         values[name] = _from_text(known[name], value)
     return Recipe(**values)

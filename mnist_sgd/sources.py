@@ -33,23 +33,31 @@ def decode_png(
         raise DataError(f"{name} is {height}x{width} pixels, not 28x28: download or unpack MNIST_SAMPLE again")
     return img.reshape(-1)
 
-# %% ../nbs/14_sources.ipynb #e30a26df
+# %% ../nbs/14_sources.ipynb #f6383991
 def png_files(
     path, # Folder, or .tgz archive
 ): # `{'train/3/10.png': bytes}`
     "Every PNG in `path`, by the last three parts of its name; raises `DataError` where there is nothing to read"
     path = Path(path).expanduser()
     if not path.exists(): raise DataError(f"{path} does not exist: name a folder or .tgz of MNIST_SAMPLE")
-    if path.is_dir(): files = {f.as_posix(): f.read_bytes() for f in path.rglob('*.png')}
-    else:
-        try:
-            with tarfile.open(path) as tar:
-                files = {m.name: tar.extractfile(m).read() for m in tar if m.isfile() and m.name.endswith('.png')}
-        except (tarfile.TarError, EOFError, OSError, zlib.error):
-            raise DataError(f"{path} is damaged or only half there: download it again") from None
+    try: files = list(_read_folder(path) if path.is_dir() else _read_archive(path))
+    except (tarfile.TarError, EOFError, zlib.error):
+        raise DataError(f"{path} is damaged or only half there: download it again") from None
+    except OSError as e:
+        raise DataError(f"{path} cannot be read to its end ({e}): download or unpack it again") from None
     if not files: raise DataError(f"{path} holds no PNG files: name a folder or .tgz of MNIST_SAMPLE")
-    names = {n: '/'.join(n.split('/')[-3:]) for n in files if not n.split('/')[-1].startswith('.')}
-    return {short: files[n] for n, short in names.items()}
+    short = {'/'.join(name.split('/')[-3:]): raw for name, raw in files if not name.split('/')[-1].startswith('.')}
+    if len(short) < len(files):
+        raise DataError(f"{path} holds more than one copy of a picture: name the folder mnist_sample")
+    return short
+
+def _read_folder(path):
+    for f in path.rglob('*.png'): yield f.as_posix(), f.read_bytes()
+
+def _read_archive(path):
+    with tarfile.open(path) as tar:
+        for m in tar:
+            if m.isfile() and m.name.endswith('.png'): yield m.name, tar.extractfile(m).read()
 
 # %% ../nbs/14_sources.ipynb #32a8981e
 def read_mnist(
@@ -89,7 +97,7 @@ def _save_whole(path, rows):
         np.save(Path(d)/path.name, rows)
         os.replace(Path(d)/path.name, path)
 
-# %% ../nbs/14_sources.ipynb #b9cea0a9
+# %% ../nbs/14_sources.ipynb #2e9425ab
 mnist_url = 'https://s3.amazonaws.com/fast-ai-sample/mnist_sample.tgz'
 
 @cache
@@ -99,30 +107,48 @@ def can_download(
 ):
     "Does `url` answer? Asked once in a session"
     from urllib.request import Request, urlopen
-    answer = []
-    def ask():
-        try: answer.append(urlopen(Request(url, method='HEAD'), timeout=timeout).status == 200)
-        except Exception: pass
-    thread = threading.Thread(target=ask, daemon=True)
+    def ask(): return urlopen(Request(url, method='HEAD'), timeout=timeout).status == 200
+    return _within(timeout, ask) is True
+
+def _within(timeout, f):
+    "What `f` returns or raises, or a `TimeoutError`, after at most `timeout` seconds; errors are returned, too"
+    result = [TimeoutError(f'no answer in {timeout} s')]
+    def call():
+        try: result[0] = f()
+        except Exception as e: result[0] = e
+    thread = threading.Thread(target=call, daemon=True)
     thread.start(); thread.join(timeout)
-    return bool(answer and answer[0])
+    return result[0]
 
-def download_mnist():
-    "MNIST_SAMPLE through fastai's `untar_data`, unpacked in a folder that is gone afterwards; raises `DataError`"
-    if not can_download(): raise DataError(f"{mnist_url} does not answer")
+@cache
+def _download(timeout=120):
+    if not can_download(): return DataError(f"{mnist_url} does not answer")
     from fastai.data.external import URLs, untar_data
-    with tempfile.TemporaryDirectory() as d:
-        try: path = untar_data(URLs.MNIST_SAMPLE, base=d)
-        except Exception as e: raise DataError(f"the download of {URLs.MNIST_SAMPLE} failed: {e}") from None
-        return read_mnist(path)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
+        path = _within(timeout, lambda: untar_data(URLs.MNIST_SAMPLE, base=d))
+        if isinstance(path, Exception): return DataError(f"the download of {URLs.MNIST_SAMPLE} failed: {path}")
+        try: return read_mnist(path)
+        except DataError as e: return e
 
-# %% ../nbs/14_sources.ipynb #8995e53a
+def download_mnist(): # uint8 `[14434,784]`
+    "MNIST_SAMPLE through fastai's `untar_data`, tried once in a session; leaves no files, and raises `DataError`"
+    rows = _download()
+    if isinstance(rows, DataError): raise rows
+    return rows
+
+# %% ../nbs/14_sources.ipynb #8a957eea
 def _signature(path):
     "Changes when any picture in the folder or archive `path` does"
     path = Path(path).expanduser().resolve()
-    files = sorted(path.rglob('*.png')) if path.is_dir() else [path]
-    stats = [(f.as_posix(), f.stat().st_size, f.stat().st_mtime_ns) for f in files if f.exists()]
+    if path.is_dir(): stats = sorted(_stats(path))
+    else: stats = [(str(path), path.stat().st_mtime_ns)] if path.exists() else []
     return hashlib.sha256(repr(stats).encode()).hexdigest()[:16]
+
+def _stats(folder):
+    for entry in os.scandir(folder):
+        if entry.is_dir(): yield from _stats(entry.path)
+        elif entry.name.endswith('.png') and entry.is_file():
+            yield entry.path, entry.stat().st_size, entry.stat().st_mtime_ns
 
 def mnist_rows(
     path=None, # Folder or .tgz of MNIST_SAMPLE; without one: the cache, fastai's own folder, or a download

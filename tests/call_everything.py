@@ -37,7 +37,7 @@ call('offline.soft_threshold', rng.rand(2, 28, 28), np.array([90, 100])); call('
 assert (call('offline.offline_digits') == rows).all()
 
 # the ladder
-data = call('data.Digits.from_rows', rows, 'offline') if 'data.Digits.from_rows' in names else names['data.Digits'].from_rows(rows, 'offline')
+data = names['data.Digits'].from_rows(rows, 'offline')
 called.add('data.Digits'); assert call('data.load_data', 'offline').source == 'offline'
 dl = call('data.TensorLoader', data.train_x, data.train_y); valid_dl = names['data.TensorLoader'](data.valid_x, data.valid_y)
 import matplotlib; matplotlib.use('agg')

@@ -58,8 +58,12 @@ def open_notebook(page, url, name, timeout=180):
     def kernels(): return [s['kernel']['execution_state'] for s in json.load(urlopen(f'{url}/api/sessions', timeout=5)) if name in s['path']]
     _wait(lambda: kernels() == ['idle'], f'a kernel for {name}')
     page.evaluate('window.jupyterapp.commands.execute("notebook:run-all-cells")')
-    time.sleep(1)
-    _wait(lambda: kernels() == ['idle'], f'running {name}', timeout)
+    def done():
+        "Has every code cell run, up to the first error?"
+        counts = page.evaluate('''[...window.jupyterapp.shell.currentWidget.model.cells]
+            .filter(c => c.type == "code" && c.sharedModel.getSource().trim()).map(c => c.executionCount)''')
+        return kernels() == ['idle'] and (all(counts) or '"output_type":"error"' in output_text(page))
+    _wait(done, f'running {name}', timeout)
 
 def output_text(page):
     "The text of all outputs, tracebacks too"

@@ -27,6 +27,7 @@ def drag(page, handle, dx):
 
 def test_no_traceback(page):
     assert '"output_type":"error"' not in output_text(page)
+    assert page.locator('.jp-OutputArea [role=alert]').count() == 0
 
 def assert_true_to_engine(svg):
     "What the picture says it was drawn for has the accuracy that the engine computes for it"

@@ -1,10 +1,12 @@
 "Data as it arrives in real life: whole, damaged, or not at all"
-import importlib, io, socket, subprocess, sys, tarfile, time
+import io, os, shutil, socket, subprocess, sys, tarfile, time
 import numpy as np, pytest, torch
 from PIL import Image
 from mnist_sgd import sources
 from mnist_sgd.data import load_data
 from mnist_sgd.sources import DataError, sizes
+
+can_download = sources.can_download  # the real one: the tests below have no network
 
 @pytest.fixture(scope='session')
 def rows(): return sources.offline_rows()
@@ -43,6 +45,7 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv('FASTAI_HOME', str(tmp_path/'fastai'))
     monkeypatch.delenv('MNIST_SGD_DATA', raising=False)
     monkeypatch.setattr(sources, 'can_download', lambda: False)
+    sources._download.cache_clear()
 
 def cached(): return sorted(p.name for p in sources.cache_dir().iterdir()) if sources.cache_dir().exists() else []
 
@@ -63,7 +66,6 @@ def test_second_load_reads_the_cache(archive, monkeypatch):
 @pytest.fixture
 def copy(folder, tmp_path):
     "A copy to damage, made of hard links: replace files, do not write into them"
-    import os, shutil
     return shutil.copytree(folder, tmp_path/'copy', copy_function=os.link)
 
 def damaged(path, *words):
@@ -99,12 +101,31 @@ def test_other_size(copy):
     replace(copy/'train/3/5.png', f.getvalue())
     damaged(copy, 'train/3/5.png', '30x32 pixels, not 28x28', 'again')
 def test_missing_class(copy):
-    import shutil
     shutil.rmtree(copy/'valid/7')
     damaged(copy, 'valid/7 holds 0 pictures, not 1028', 'again')
 def test_missing_picture(copy):
     (copy/'train/7/9.png').unlink()
     damaged(copy, 'train/7 holds 6264 pictures, not 6265', 'again')
+
+def test_two_copies(copy):
+    shutil.copytree(copy/'valid', copy/'again'/'valid', copy_function=os.link)
+    damaged(copy, 'more than one copy', 'name the folder mnist_sample')
+@pytest.mark.skipif(sys.platform == 'win32', reason='symbolic links')
+def test_unreadable_pictures(copy):
+    (copy/'train/3/5.png').unlink(); (copy/'train/3/5.png').symlink_to('nowhere')
+    damaged(copy, 'again')
+    (copy/'train/3/5.png').unlink(); (copy/'train/3/5.png').mkdir()
+    damaged(copy, 'again')
+
+def test_offline_by_name(monkeypatch, capsys, archive):
+    monkeypatch.setenv('MNIST_SGD_DATA', 'offline')
+    assert load_data().source == 'offline' and capsys.readouterr().out == ''
+    assert load_data('mnist', archive).source == 'mnist'
+
+def test_two_processes_one_cache(tmp_path):
+    code = "from mnist_sgd.sources import offline_rows; print(offline_rows().sum())"
+    both = [subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert len({p.communicate()[0] for p in both}) == 1 and cached() == ['offline-1.npy']
 
 def test_changed_folder_is_read_again(copy, monkeypatch, rows):
     load_data('mnist', copy)
@@ -169,15 +190,16 @@ def test_failed_download_leaves_nothing(archive, monkeypatch, tmp_path):
     try:
         with pytest.raises(DataError, match='download'): load_data('mnist')
         assert load_data('auto').source == 'offline'
+        monkeypatch.setattr(sources, 'can_download', lambda: pytest.fail('asked again'))
+        assert load_data('auto').source == 'offline'
     finally: server.shutdown()
     assert cached() == ['offline-1.npy'] and not (tmp_path/'fastai').exists()
 
 def test_silent_network_costs_seconds():
     "A server that accepts and never answers: one question, a few seconds"
-    ask = importlib.reload(sources).can_download
     with socket.socket() as s:
         s.bind(('127.0.0.1', 0)); s.listen()
         url = f'http://127.0.0.1:{s.getsockname()[1]}/'
         start = time.monotonic()
-        assert not ask(url, 1) and time.monotonic() - start < 3
-        assert not ask(url, 1) and time.monotonic() - start < 3.5  # asked once
+        assert not can_download(url, 1) and time.monotonic() - start < 3
+        assert not can_download(url, 1) and time.monotonic() - start < 3.5  # asked once

@@ -98,7 +98,9 @@ def main(argv=None):
     args = parser.parse_args(argv).commands
     each = dict(badges=badges, run=run, strip=strip)
     names = [a for a in args if a not in each and a != 'readme']
-    if names and not notebooks(names): parser.error(f"no notebook's name starts with {' or '.join(names)}")
+    if len(names) == len(args): parser.error('say what to do: badges, run, strip or readme')
+    for name in names:
+        if not notebooks([name]): parser.error(f"no notebook's name starts with {name}")
     for command in args:
         if command == 'readme': (root/'README.md').write_text(readme_text(), encoding='utf-8')
         elif command in each:

@@ -1,0 +1,42 @@
+"The command in a terminal"
+import os, signal, subprocess, sys
+from pathlib import Path
+import pytest
+
+command = [str(Path(sys.executable).with_name('mnist_sgd')), '--source', 'offline']
+
+def test_table():
+    out = subprocess.run([*command, '--epochs', '2', '--shuffle'], capture_output=True, text=True, check=True)
+    assert [line.split()[0] for line in out.stdout.splitlines()[2:]] == ['0', '1', '2']
+    assert out.stderr == ''  # no bar where there is no terminal
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='POSIX terminals')
+def test_progress_bar_on_a_terminal():
+    import fcntl, pty, struct, termios
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack('HHHH', 30, 100, 0, 0))
+    process = subprocess.Popen([*command, '--epochs', '100'], stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    shown = b''
+    while True:
+        try: part = os.read(ours, 65536)
+        except OSError: break
+        if not part: break
+        shown += part
+    assert process.wait() == 0
+    assert '█' in shown.decode() and '/101 ' in shown.decode() and '  100 ' in shown.decode()
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='POSIX signals')
+def test_interrupt():
+    process = subprocess.Popen([*command, '--epochs', '1000000'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not process.stdout.readline().strip().startswith('3 '): pass
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and out.strip().endswith('stopped') and 'Traceback' not in err
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='POSIX pipes')
+@pytest.mark.parametrize('reader', ('head -1', 'true'))
+def test_closed_pipe(reader):
+    line = ' '.join(map(repr, command)) + f' --epochs 30 | {reader}'
+    err = subprocess.run(line, shell=True, capture_output=True, text=True).stderr
+    assert 'Traceback' not in err and 'Exception ignored' not in err, err
