@@ -33,6 +33,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'mnist_sgd.learner': {'mnist_sgd.learner.get_dls': ('learner.html#get_dls', 'mnist_sgd/learner.py')},
             'mnist_sgd.live': { 'mnist_sgd.live.Lab': ('live.html#lab', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab.__init__': ('live.html#lab.__init__', 'mnist_sgd/live.py'),
+                                'mnist_sgd.live.Lab._short': ('live.html#lab._short', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab.summary': ('live.html#lab.summary', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab.work': ('live.html#lab.work', 'mnist_sgd/live.py')},
             'mnist_sgd.loop': { 'mnist_sgd.loop.train_epoch': ('zero.html#train_epoch', 'mnist_sgd/loop.py'),

@@ -14,7 +14,7 @@ from .panel import Panel
 from .picture import Run, run_figure, run_svg
 from .recipe import parse_recipe, recipe_text
 
-# %% ../nbs/07_live.ipynb #f0fd0513
+# %% ../nbs/07_live.ipynb #71af41be
 class Lab(Panel):
     "Sliders for lr and epochs, and a switch for shuffle, that rerun the training loop"
     def __init__(self,
@@ -25,9 +25,10 @@ class Lab(Panel):
         self.recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
         self.device = pick_device(self.recipe.device)
         self.data = (load_data(self.recipe.source) if data is None else data).to(self.device)
-        style, exponent = dict(description_width='60px'), math.floor(math.log10(self.recipe.lr))
+        style, exponent = dict(description_width='60px'), math.log10(self.recipe.lr)
+        low = exponent - math.ceil(10*max(exponent + 3, 0))/10  # -3 or a little less, so that the recipe's lr is on a step
         super().__init__(dict(
-            lr=w.FloatLogSlider(self.recipe.lr, min=min(-3, exponent), max=max(4, exponent + 1), step=.1,
+            lr=w.FloatLogSlider(self.recipe.lr, min=low, max=max(4, exponent + 1), step=.1,
                                 description='lr', readout_format='.3g', style=style),
             epochs=w.IntSlider(self.recipe.epochs, min=1, max=max(60, self.recipe.epochs), description='epochs',
                                style=style),
@@ -35,10 +36,16 @@ class Lab(Panel):
 
     def work(self, **values):
         "Train: a `Run` that has one more record each time"
-        recipe, history = replace(self.recipe, **values), ()
+        recipe, history = replace(self.recipe, **values | dict(lr=self._short(values['lr']))), ()
         for record in run(recipe, self.data):
             history += (record,)
             yield Run(recipe, history, str(self.device))
+
+    def _short(self, lr):
+        "`lr` as one would write it: the recipe's own, three digits for another step of the slider, or as it is"
+        if math.isclose(lr, self.recipe.lr, rel_tol=1e-9): return self.recipe.lr
+        steps = 10*(math.log10(lr) - self.controls['lr'].min)
+        return float(f'{lr:.3g}') if abs(steps - round(steps)) < 1e-6 else lr
 
     svg, figure = staticmethod(run_svg), staticmethod(run_figure)
 
