@@ -14,7 +14,7 @@ from .panel import Panel
 from .picture import Run, run_figure, run_svg
 from .recipe import parse_recipe, recipe_text
 
-# %% ../nbs/07_live.ipynb #71af41be
+# %% ../nbs/07_live.ipynb #102d4a7f
 class Lab(Panel):
     "Sliders for lr and epochs, and a switch for shuffle, that rerun the training loop"
     def __init__(self,
@@ -26,7 +26,7 @@ class Lab(Panel):
         self.device = pick_device(self.recipe.device)
         self.data = (load_data(self.recipe.source) if data is None else data).to(self.device)
         style, exponent = dict(description_width='60px'), math.log10(self.recipe.lr)
-        low = exponent - math.ceil(10*max(exponent + 3, 0))/10  # -3 or a little less, so that the recipe's lr is on a step
+        low = exponent - math.ceil(10*max(exponent + 3, 0))/10  # about -3, and the recipe's lr is on a step
         super().__init__(dict(
             lr=w.FloatLogSlider(self.recipe.lr, min=low, max=max(4, exponent + 1), step=.1,
                                 description='lr', readout_format='.3g', style=style),
