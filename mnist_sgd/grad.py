@@ -5,8 +5,7 @@
 # %% auto #0
 __all__ = ['calc_grad', 'linear_grad']
 
-# %% ../nbs/03_grad.ipynb #9c750980
-import torch
+# %% ../nbs/03_grad.ipynb #4d523a51
 from .loss import mnist_loss
 
 # %% ../nbs/03_grad.ipynb #0178195b

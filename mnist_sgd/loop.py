@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['train_epoch', 'validate_epoch']
 
-# %% ../nbs/04_zero.ipynb #df29766b
+# %% ../nbs/04_zero.ipynb #55cf06a4
 import torch
 from .grad import calc_grad
-from .loss import batch_accuracy, mnist_loss
+from .loss import batch_accuracy
 
 # %% ../nbs/04_zero.ipynb #8f43ad1d
 def train_epoch(

@@ -6,8 +6,7 @@
 __all__ = ['run_many', 'SweepPanel', 'Plane', 'path_plane', 'plane_loss', 'plane_grid', 'thinned', 'compass', 'spread',
            'CompassPanel']
 
-# %% ../nbs/08_sweep.ipynb #4d9d82e9
-import math
+# %% ../nbs/08_sweep.ipynb #4a6cce48
 from base64 import b64encode
 from dataclasses import dataclass, replace
 import torch
@@ -17,7 +16,7 @@ from .grad import linear_grad
 from .loss import batch_accuracy
 from .panel import Panel
 from .picture import Run, colour_png, run_figure, run_svg
-from .recipe import Recipe, parse_recipe, recipe_text
+from .recipe import recipe_text
 
 # %% ../nbs/08_sweep.ipynb #5dafb07d
 def _shared(recipe):

@@ -5,7 +5,7 @@ run      run in a fresh kernel and keep the outputs, without what only a live ke
 strip    only drop what a live kernel can show: the rest of what `nbdev-clean` does
 readme   render README.md from nbs/index.ipynb
 """
-import os, re, sys
+import os, re
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from configparser import ConfigParser
 from pathlib import Path
