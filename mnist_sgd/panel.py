@@ -54,7 +54,7 @@ def live_frontend():
     except ImportError: return False
     return getattr(get_ipython(), 'kernel', None) is not None and 'google.colab' not in sys.modules
 
-# %% ../nbs/12_panel.ipynb #66731793
+# %% ../nbs/12_panel.ipynb #d3ee0fe5
 class Panel:
     "Controls that rerun `work` and redraw; `run` does it at once and returns the last state"
     frame = .05    # Seconds between redraws, at least
@@ -71,9 +71,13 @@ class Panel:
         self.widget = w.VBox([row, self.picture, self.text])
 
     def work(self, **values): raise NotImplementedError  # Generator of states
-    def svg(self, state): raise NotImplementedError      # SVG text for a state
     def figure(self, state): raise NotImplementedError   # matplotlib `Figure` for a state
     def summary(self, state): raise NotImplementedError  # One sentence on the last state
+
+    def svg(self, state):
+        "HTML of a state: its figure, unless a subclass can draw faster"
+        png = b64encode(_png(self.figure(state))).decode()
+        return f'<img alt="{html.escape(self.summary(state))}" src="data:image/png;base64,{png}" style="max-width:100%">'
 
     @property
     def values(self):
@@ -135,7 +139,9 @@ def _alert(e):
     return (f'<p role="alert" style="line-height:1.4"><b>{type(e).__name__}</b>: {html.escape(str(e))}<br>'
             f'in <code>{html.escape(where.line or where.name)}</code>. The picture is of an earlier run.</p>')
 
+_drawing = threading.Lock()                          # matplotlib draws for one thread at a time
+
 def _png(figure):
     f = io.BytesIO()
-    figure.savefig(f, format='png', dpi=90, bbox_inches='tight')
+    with _drawing: figure.savefig(f, format='png', dpi=90, bbox_inches='tight')
     return f.getvalue()
