@@ -8,29 +8,31 @@ __all__ = ['slider', 'presses']
 # %% ../nbs/17_controls.ipynb #14a11b04
 import math
 
-# %% ../nbs/17_controls.ipynb #680793a8
+# %% ../nbs/17_controls.ipynb #8398bbb2
 def _step_value(v, log, whole): return int(v) if whole else float(f'{v:.3g}') if log else round(float(v), 6)
 
 def slider(
     value,      # Where it starts; a whole number makes a control of whole numbers
     low,        # Left end of the slider
     high,       # Right end
-    step=1,     # Distance of its steps; on a log slider, in powers of ten
+    step=1,     # Distance of its steps; on a log slider, in powers of `base`
     label='',   # What it is called
     log=False,  # Are its steps factors?
+    base=10,    # of which number, if so
     free=False, # May the box hold numbers beyond the ends? Otherwise they become the end
 ): # ipywidgets box with a `value`
     "A number box and a slider that show one number"
     import ipywidgets as w, traitlets as t
-    whole, unit = isinstance(value, int) and isinstance(step, int), math.log10 if log else float
+    whole = isinstance(value, int) and isinstance(step, int)
+    def unit(v): return math.log(v, base) if log else v
     def inside(v): return min(max(v, low), high)
     def same_step(v): return abs(unit(v) - unit(inside(control.value))) <= .501*step
     texts = (w.IntText, w.BoundedIntText) if whole else (w.FloatText, w.BoundedFloatText)
     box = texts[not free](value, description=label, style=dict(description_width='7.5em'), layout=w.Layout(width='13.5em'),
                           **({} if free else dict(min=low, max=high)))
     kind = w.FloatLogSlider if log else w.IntSlider if whole else w.FloatSlider
-    bar = kind(inside(value), min=unit(low), max=unit(high), step=step, readout=False,
-               layout=w.Layout(width='12em', min_width='8em'))
+    bar = kind(inside(value), min=round(unit(low), 6), max=round(unit(high), 6), step=step, readout=False,
+               layout=w.Layout(width='12em', min_width='8em'), **(dict(base=base) if log else {}))
     control = w.HBox([box, bar], layout=w.Layout(flex_flow='row wrap'))
     control.add_class('mnist-sgd-number')
     control.add_traits(value=t.Int() if whole else t.Float())
