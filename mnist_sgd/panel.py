@@ -61,7 +61,7 @@ def live_frontend():
     except ImportError: return False
     return getattr(get_ipython(), 'kernel', None) is not None and 'google.colab' not in sys.modules
 
-# %% ../nbs/12_panel.ipynb #a8e9313c
+# %% ../nbs/12_panel.ipynb #1532cb03
 _css = """
 .mnist-sgd{--sgd-a:#b35806;--sgd-b:#542788;--sgd-grey:#6b6b6b;overflow:visible}
 [data-jp-theme-light=false] .mnist-sgd{--sgd-a:#fdb863;--sgd-b:#b2abd2;--sgd-grey:#a5a5a5}
@@ -82,11 +82,10 @@ def on_click(
 ): # An attribute for an element of HTML or SVG
     "Let a click set controls of the panel around it, where the page allows scripts in attributes"
     sets = ''.join(f"set('{name}',{value});" for name, value in values.items())
-    js = """const r=this.getBoundingClientRect(),x=(event.clientX-r.left)/r.width,y=(event.clientY-r.top)/r.height,
-        panel=this.closest('.mnist-sgd'),set=(name,value)=>{
-        const c=panel.querySelector(`.mnist-sgd-${name} select,.mnist-sgd-${name} input`);
-        if(c.options)c.selectedIndex=value;else c.value=value;c.dispatchEvent(new Event('change',{bubbles:true}))};"""
-    return f'onclick="{html.escape(" ".join(js.split()) + sets)}"'
+    js = ("const r=this.getBoundingClientRect(),x=(event.clientX-r.left)/r.width,y=(event.clientY-r.top)/r.height,"
+          "set=(n,v)=>{if(v==null)return;const c=this.closest('.mnist-sgd').querySelector('.mnist-sgd-'+n).querySelector('select,input');"
+          "c[c.options?'selectedIndex':'value']=v;c.dispatchEvent(new Event('change',{bubbles:true}))};")
+    return f'onclick="{html.escape(js + sets, quote=False)}"'
 
 # %% ../nbs/12_panel.ipynb #b4e53270
 def _status(text): return f'<p>{html.escape(text)}</p>'

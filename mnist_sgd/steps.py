@@ -115,7 +115,7 @@ def squared_lr_limit(
         steepest = max(steepest, (2*(x@v).square().sum()/len(x)).item())
     return 2/steepest
 
-# %% ../nbs/22_steps.ipynb #194d7ead
+# %% ../nbs/22_steps.ipynb #f335d461
 @dataclass(frozen=True, eq=False)
 class Glance:
     "What a model makes of a sample of the training pictures"
@@ -130,7 +130,7 @@ def glance(
     y,      # Labels, `[n,1]`
 ): # `Glance`
     "Gradient and confidences of the model whose parameters are `params`"
-    params = [p.to(x.device).requires_grad_() for p in params]
+    params = [p.detach().to(x.device).requires_grad_() for p in params]
     scores = _scores(make_model(recipe).to(x.device), [params], x)
     grads = torch.autograd.grad(losses[recipe.loss](scores, y), params)
     p = scores.detach().sigmoid().nan_to_num()
