@@ -61,7 +61,7 @@ def live_frontend():
     except ImportError: return False
     return getattr(get_ipython(), 'kernel', None) is not None and 'google.colab' not in sys.modules
 
-# %% ../nbs/12_panel.ipynb #1532cb03
+# %% ../nbs/12_panel.ipynb #5abf10d6
 _css = """
 .mnist-sgd{--sgd-a:#b35806;--sgd-b:#542788;--sgd-grey:#6b6b6b;overflow:visible}
 [data-jp-theme-light=false] .mnist-sgd{--sgd-a:#fdb863;--sgd-b:#b2abd2;--sgd-grey:#a5a5a5}
@@ -83,12 +83,14 @@ def on_click(
     "Let a click set controls of the panel around it, where the page allows scripts in attributes"
     sets = ''.join(f"set('{name}',{value});" for name, value in values.items())
     js = ("const r=this.getBoundingClientRect(),x=(event.clientX-r.left)/r.width,y=(event.clientY-r.top)/r.height,"
-          "set=(n,v)=>{if(v==null)return;const c=this.closest('.mnist-sgd').querySelector('.mnist-sgd-'+n).querySelector('select,input');"
-          "c[c.options?'selectedIndex':'value']=v;c.dispatchEvent(new Event('change',{bubbles:true}))};")
+          "set=(n,v)=>{if(v==null)return;const e=this.closest('.mnist-sgd').querySelector('.mnist-sgd-'+n),"
+          "c=e.matches('button')?e:e.querySelector('select,input');if(c===e)return e.click();"
+          "if(c.options)c.selectedIndex=[...c.options].findIndex(o=>o.text.startsWith(v+':'));else c.value=v;"
+          "c.dispatchEvent(new Event('change',{bubbles:true}))};")
     return f'onclick="{html.escape(js + sets, quote=False)}"'
 
-# %% ../nbs/12_panel.ipynb #b4e53270
-def _status(text): return f'<p>{html.escape(text)}</p>'
+# %% ../nbs/12_panel.ipynb #0efac2ea
+def _status(text): return f'<p style="margin:0">{html.escape(text)}</p>'
 
 def _alert(e):
     frames = traceback.extract_tb(e.__traceback__)
@@ -105,7 +107,7 @@ def _png(figure):
     with _drawing: figure.savefig(f, format='png', dpi=90, bbox_inches='tight')
     return b64encode(f.getvalue()).decode()
 
-# %% ../nbs/12_panel.ipynb #197df1ef
+# %% ../nbs/12_panel.ipynb #539664dc
 class Panel:
     "Controls that rerun `work` and redraw; `run` does it at once and returns the last state"
     frame = .05    # Seconds between redraws, at least
@@ -154,6 +156,10 @@ class Panel:
         if self.error: raise self.error
         return self.state
 
+    def alert(self, error):
+        "Say what went wrong, where the summary stands"
+        self.error, self.text.value = error, _alert(error)
+
     def stop(self):
         "End the work that is under way, and show how far it came"
         self._halt = True
@@ -198,9 +204,7 @@ class Panel:
             self.state, self.error = state, None
             if not (self._halt or stop()): self.finished(state)
             self.picture.value, self.text.value = self.svg(state), _status(self.summary(state))
-        except Exception as e:
-            self.error = e
-            self.text.value = _alert(e)
+        except Exception as e: self.alert(e)
         finally: self.busy(False)
 
     def _repr_mimebundle_(self, include=None, exclude=None):

@@ -6,7 +6,8 @@
 __all__ = ['run_many', 'SweepPanel', 'Plane', 'path_plane', 'plane_loss', 'plane_grid', 'thinned', 'compass', 'spread',
            'CompassPanel']
 
-# %% ../nbs/08_sweep.ipynb #4a6cce48
+# %% ../nbs/08_sweep.ipynb #7ce9c0f1
+import math
 from base64 import b64encode
 from dataclasses import dataclass, replace
 import torch
@@ -14,7 +15,7 @@ from .data import TensorLoader, load_data
 from .engine import Record, closed_epochs, losses, make_model, pick_device, run
 from .grad import linear_grad
 from .loss import batch_accuracy
-from .panel import Panel
+from .panel import Panel, on_click
 from .picture import Run, colour_png, run_figure, run_svg
 from .recipe import recipe_text
 
@@ -68,7 +69,7 @@ def run_many(
         histories.update(zip(idxs, _run_group(group, data) if len(group) > 1 else [tuple(run(group[0], data))]))
     return [Run(r, histories[i], str(device)) for i, r in enumerate(recipes)]
 
-# %% ../nbs/08_sweep.ipynb #0c94ca05
+# %% ../nbs/08_sweep.ipynb #5fd1082f
 class SweepPanel(Panel):
     "Sliders that look through trained runs: which one, and after how many epochs"
     def __init__(self,
@@ -76,39 +77,46 @@ class SweepPanel(Panel):
         data=None, # `Digits` for the lab; by default those that the recipes' source names
     ):
         import ipywidgets as w
-        self.runs, self.data = list(runs), data
+        from mnist_sgd.controls import slider
+        self.runs, self.data, self.lab = sorted(runs, key=lambda run: run.recipe.lr), data, None
+        self.lrs = [run.recipe.lr for run in self.runs]
         accs = [[r.accuracy for r in run.history] for run in self.runs]
         self.map = b64encode(colour_png(accs[::-1], .45, 1)).decode()
-        epochs = min(len(run.history) for run in self.runs) - 1
-        labels = [(f'{run.recipe.lr:.3g}', i) for i, run in enumerate(self.runs)]
-        super().__init__(dict(
-            row=w.SelectionSlider(options=labels, value=len(labels)//2, description='lr'),
-            epoch=w.IntSlider(epochs, min=0, max=epochs, description='epoch')))
-        self.button, self.lab = w.Button(description='open in the lab'), w.VBox()
+        epochs, middle = min(map(len, accs)) - 1, self.lrs[len(accs)//2]
+        step = math.log10(self.lrs[-1]/self.lrs[0])/max(len(accs) - 1, 1)
+        super().__init__(dict(lr=slider(middle, self.lrs[0], self.lrs[-1], step, 'lr', log=True),
+                              epoch=slider(epochs, 0, epochs, label='epoch')))
+        self.button, self.place = w.Button(description='open in the lab', layout=w.Layout(width='auto')), w.VBox()
         self.button.on_click(self._open)
-        self.widget.children += (self.button, self.lab)
+        self.widget.children += (self.button.add_class('mnist-sgd-open'), self.place)
 
-    def work(self, row, epoch):
+    def nearest(self,
+        lr, # Learning rate
+    ): # Its place among the runs, from 0 up
+        "The run whose lr is nearest to `lr`"
+        return min(range(len(self.lrs)), key=lambda i: abs(math.log(self.lrs[i]/lr)))
+
+    def work(self, lr, epoch):
         "The run that is asked for, up to `epoch`"
-        run = self.runs[row]
+        run = self.runs[self.nearest(lr)]
         yield replace(run, history=run.history[:epoch + 1])
 
     def svg(self, state):
         "The map with a mark on the chosen cell, above the picture of its run"
-        row = next(i for i, run in enumerate(self.runs) if run.recipe == state.recipe)
-        n, last = len(self.runs), state.history[-1].epoch
-        width, height = 700/len(self.runs[0].history), 160/n
+        row, n, last = self.nearest(state.recipe.lr), len(self.runs), state.history[-1].epoch
+        epochs = len(self.runs[0].history)
+        width, height = 700/epochs, 160/n
         mark = (f'<rect x="{50 + last*width:.1f}" y="{22 + (n - 1 - row)*height:.1f}" width="{width:.1f}" '
                 f'height="{max(height, 3):.1f}" fill="none" stroke="#d7191c" stroke-width="2"/>')
-        lrs = ''.join(f'<text x="46" y="{y}" text-anchor="end">{self.runs[i].recipe.lr:g}</text>'
-                      for i, y in ((0, 182), (-1, 32)))
+        ends = ''.join(f'<text x="46" y="{y}" text-anchor="end">{self.lrs[i]:g}</text>' for i, y in ((0, 182), (-1, 32)))
         title = 'accuracy by lr (up) and epoch (right), from dark (0.45) to bright (1)'
-        return (f'<svg viewBox="0 0 780 200" width="100%" style="max-width:1100px" role="img" aria-label="{title}" '
+        cells = ','.join(f'{lr:.4g}' for lr in self.lrs[::-1])
+        click = on_click(lr=f'[{cells}][Math.floor(y*{n})]', epoch=f'Math.floor(x*{epochs})', open=1)
+        return (f'<svg viewBox="0 0 780 200" width="100%" style="max-width:1100px" role="group" aria-label="{title}" '
                 f'font-family="sans-serif" font-size="12" fill="currentColor" data-row="{row}" data-epoch="{last}">'
-                f'<text x="50" y="14" font-weight="bold">{title}</text>{lrs}'
-                f'<image x="50" y="22" width="700" height="160" preserveAspectRatio="none" '
-                f'style="image-rendering:pixelated" href="data:image/png;base64,{self.map}"/>{mark}</svg>'
-                + run_svg(state))
+                f'<text x="50" y="14" font-weight="bold">{title}</text>{ends}<image x="50" y="22" width="700" '
+                f'height="160" preserveAspectRatio="none" style="image-rendering:pixelated;cursor:pointer" {click} '
+                f'href="data:image/png;base64,{self.map}"/>{mark}</svg>' + run_svg(state))
 
     figure = staticmethod(run_figure)
 
@@ -119,11 +127,13 @@ class SweepPanel(Panel):
         return (f"{recipe_text(state.recipe)}: accuracy {last.accuracy:.4f} after epoch {last.epoch}, "
                 f"loss {last.valid_loss:.4f}.")
 
-    def _open(self, button):
+    def _open(self, button=None):
         from mnist_sgd.live import Lab
-        lab = Lab(self.runs[self.controls['row'].value].recipe, self.data)
-        lab.run()
-        self.lab.children = (lab.widget,)
+        recipe = self.runs[self.nearest(self.controls['lr'].value)].recipe
+        if self.lab: return self.lab.show(recipe)
+        self.lab = Lab(recipe, self.data)
+        self.lab.run()
+        self.place.children = (self.lab.widget,)
 
 # %% ../nbs/08_sweep.ipynb #75c4a6bc
 @dataclass(frozen=True, eq=False)
@@ -207,22 +217,22 @@ def spread(arrows): # `[n,2]`
     "How far arrows point apart: the typical distance from their mean"
     return (arrows - arrows.mean(0)).square().sum(1).mean().sqrt().item()
 
-# %% ../nbs/08_sweep.ipynb #2fe9ec3b
+# %% ../nbs/08_sweep.ipynb #0de624fe
 class CompassPanel(Panel):
     "A slider for the batch size, and one for the place: 40 batches show the way"
     def __init__(self,
         run,  # `Run` of a linear model, of `mnist_loss`
         data, # `Digits`
     ):
-        import ipywidgets as w
+        from mnist_sgd.controls import slider
         self.plane, self.data = path_plane(run), data
         self.xs, self.ys = plane_grid(self.plane)
         self.ground = plane_loss(self.plane, self.xs, self.ys, thinned(data, 10)).log()
         low, high = self.ground.min().item(), self.ground.max().item()
         self.map = b64encode(colour_png(self.ground.flip(0).tolist(), low, high)).decode()
         super().__init__(dict(
-            batch_size=w.SelectionSlider(options=[2**i for i in range(2, 12)], value=16, description='batch size'),
-            epoch=w.IntSlider(1, min=0, max=len(run.history) - 1, description='after epoch')))
+            batch_size=slider(16, 4, 2048, 1, 'batch size', log=True, base=2),
+            epoch=slider(1, 0, len(run.history) - 1, label='after epoch')))
 
     def work(self, batch_size, epoch):
         "Arrows of 40 batches at the place where the run was after `epoch`"
