@@ -50,7 +50,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'mnist_sgd.learner': {'mnist_sgd.learner.get_dls': ('learner.html#get_dls', 'mnist_sgd/learner.py')},
             'mnist_sgd.live': { 'mnist_sgd.live.Lab': ('live.html#lab', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab.__init__': ('live.html#lab.__init__', 'mnist_sgd/live.py'),
-                                'mnist_sgd.live.Lab._asked': ('live.html#lab._asked', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab._chosen': ('live.html#lab._chosen', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab._pasted': ('live.html#lab._pasted', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab._set': ('live.html#lab._set', 'mnist_sgd/live.py'),

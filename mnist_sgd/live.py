@@ -64,7 +64,7 @@ class Training(Panel):
         return (f"{text}accuracy {last.accuracy:.4f} after epoch {last.epoch}{stopped}; "
                 f"loss {last.train_loss:.4f} in training and {last.valid_loss:.4f} in validation.")
 
-# %% ../nbs/07_live.ipynb #00f28fa0
+# %% ../nbs/07_live.ipynb #1a20cb7d
 def _names(text): return re.findall(r'\w+', text) if isinstance(text, str) else list(text)
 
 class Lab(Training):
@@ -80,7 +80,7 @@ class Lab(Training):
     ):
         import ipywidgets as w
         super().__init__(recipe, data)
-        self.runs, self.solved, self.news, self.locked = {}, set(), '', _names(lock)
+        self.runs, self.solved, self.news, self.written, self.locked = {}, set(), '', '', _names(lock)
         for name in (*self.locked, *_names(hide)):
             if name not in self.controls: raise ValueError(f"no control {name!r}: there are {', '.join(self.controls)}")
         for name in self.locked:
@@ -108,7 +108,7 @@ class Lab(Training):
                                 self.tasks, self.table]
         self._show_runs()
 
-# %% ../nbs/07_live.ipynb #a264480b
+# %% ../nbs/07_live.ipynb #b9f3c37e
 @patch
 def show(self:Lab,
     recipe, # `Recipe` or its text
@@ -132,12 +132,9 @@ def _set(self:Lab, values):
 
 @patch
 def _pasted(self:Lab, change):
-    try:
-        if parse_recipe(change['new']) != self._asked(): self.show(change['new'])
+    if change['new'] == self.written: return             # by the panel itself
+    try: self.show(change['new'])
     except ValueError as e: self.alert(e)
-
-@patch
-def _asked(self:Lab): return replace(self.recipe, **self.values)
 
 @patch
 def _chosen(self:Lab, change):
@@ -145,11 +142,11 @@ def _chosen(self:Lab, change):
     self.back.index = 0
     if number in self.runs: self.show(self.runs[number].recipe)
 
-# %% ../nbs/07_live.ipynb #e933aec6
+# %% ../nbs/07_live.ipynb #b95d0d45
 @patch
 def work(self:Lab, **values):
     "Train, with the line of text brought up to date first"
-    self.line.value = recipe_text(self._asked())
+    self.written = self.line.value = recipe_text(replace(self.recipe, **values))
     yield from Training.work(self, **values)
 
 @patch

@@ -107,7 +107,7 @@ def _png(figure):
     with _drawing: figure.savefig(f, format='png', dpi=90, bbox_inches='tight')
     return b64encode(f.getvalue()).decode()
 
-# %% ../nbs/12_panel.ipynb #539664dc
+# %% ../nbs/12_panel.ipynb #2f36f1dc
 class Panel:
     "Controls that rerun `work` and redraw; `run` does it at once and returns the last state"
     frame = .05    # Seconds between redraws, at least
@@ -195,11 +195,11 @@ class Panel:
         drawn = start
         try:
             self.busy(True)
-            for state in self.work(**self.values):
+            for i, state in enumerate(self.work(**self.values)):
                 now = time.monotonic()
                 enough = now - start > self.patience and stop()
                 if self._halt: break
-                if enough or now - drawn > self.frame: self.picture.value, drawn = self.svg(state), now
+                if enough or i and now - drawn > self.frame: self.picture.value, drawn = self.svg(state), now
                 if enough: return
             self.state, self.error = state, None
             if not (self._halt or stop()): self.finished(state)

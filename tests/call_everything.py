@@ -56,6 +56,16 @@ opt = call('optimizer.BasicOptim', line.parameters(), 1.)
 call('optimizer.train_epoch', line, dl, opt); call('optimizer.train_model', line, dl, valid_dl, opt, 1)
 assert len(call('learner.get_dls', data).train) == 49
 
+# the lessons' controls
+assert len(call('data.share_of_threes', dl)) == 49 and call('data.mosaic', xb).shape == (224, 896)
+assert call('data.careless_error', yb, yb) == 0
+call('data.BatchStrip', data).run(); call('data.ShapeLens').run()
+p = call('init.confidences', xb, weights, bias); assert 0 <= call('init.saturated', p) <= 1
+assert call('init.nudge_slopes', xb, yb, weights, bias).shape == (784,)
+assert call('init.saturation', 1., xb, yb).norm > 0; call('init.SaturationDial', data).run()
+f = call('loss.bias_curve', names['loss.mnist_loss'], model(xb).detach(), yb); call('loss.slope', f, 0.)
+call('loss.BiasDial', model(xb).detach(), yb).run()
+
 # recipe, engine, picture, panels, command line
 recipe = call('recipe.parse_recipe', 'lr=1, epochs=2'); assert recipe == call('recipe.Recipe', lr=1., epochs=2)
 assert call('recipe.recipe_text', recipe) == 'lr=1, epochs=2'
@@ -65,13 +75,24 @@ called |= {'engine.Record', 'engine.losses'}
 next(call('engine.closed_epochs', recipe, torch.zeros(784, 2), torch.zeros(2), torch.ones(2), dl)); call('engine.squared_loss', yb, yb)
 run = call('picture.Run', recipe, history, 'cpu')
 call('picture.colour_png', [[0, 1]], 0, 1); call('picture.run_svg', run); call('picture.run_figure', run); call('picture.weights_png', history[0].params)
-assert len(call('live.Lab', 'epochs=2', data).run().history) == 3
+call('picture.side_by_side', [call('picture.weights_svg', history[0].params)])
+call('picture.chart', 'a chart', [call('picture.Curve', [0, 1])], 1, 'epoch')
+step = next(call('steps.each_step', recipe, data)); assert isinstance(step, names['steps.Step']); called.add('steps.Step')
+assert isinstance(call('steps.first_epoch', recipe, data), names['steps.FirstEpoch']); called.add('steps.FirstEpoch')
+assert isinstance(call('steps.glance', recipe, history[0].params, *call('steps.every_12th', data)), names['steps.Glance']); called.add('steps.Glance')
+assert call('steps.broken_at', recipe, data) is None and call('steps.squared_lr_limit', recipe, data) > 0
+call('lab_parts.devices'); call('lab_parts.recipe_controls', recipe); call('lab_parts.runs_table', {1: run})
+assert 'batch 2' in call('lab_parts.broken_text', recipe, data, (1, 2, float('nan')))
+assert call('lab_parts.Challenge', 'a task', len).solved([]) == 0; assert not names['lab_parts.challenges'][2].solved([run]); called.add('lab_parts.challenges')
+for lab in ('live.Training', 'live.Lab'): assert len(call(lab, 'epochs=2', data).run().history) == 3
+call('live.Mystery', data).run(batch=1)
+call('controls.slider', 1., 0, 2); call('controls.presses', ['a'])
 runs = call('sweep.run_many', [recipe, names['recipe.parse_recipe']('lr=2, epochs=2')], data)
 plane = call('sweep.path_plane', runs[0]); assert isinstance(plane, names['sweep.Plane']); called.add('sweep.Plane')
 grid = call('sweep.plane_grid', plane, 5); assert call('sweep.plane_loss', plane, *grid, call('sweep.thinned', data, 9)).shape == (5, 5)
 assert call('sweep.spread', call('sweep.compass', plane, plane.path[0], 8, data)) > 0
 call('sweep.SweepPanel', runs).run(); call('sweep.CompassPanel', runs[0], data).run()
-call('panel.Worker').wait(); call('panel.Panel', {}); assert not call('panel.live_frontend')
+call('panel.Worker').wait(); call('panel.Panel', {}); call('panel.on_click', n='x'); assert not call('panel.live_frontend')
 call('cli.make_parser'); assert call('cli.main', ['--epochs', '1', '--source', 'offline']) == 0
 
 forgotten = sorted(set(names) - called)

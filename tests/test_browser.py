@@ -1,4 +1,5 @@
-"The lab in a real JupyterLab, dragged with a real mouse"
+"The panels in a real JupyterLab, moved with a real mouse and a real keyboard"
+import re, time
 import pytest
 from jupyter_page import browser, chromium, jupyterlab, open_notebook, output_text
 from mnist_sgd.data import load_data
@@ -8,19 +9,47 @@ from mnist_sgd.recipe import parse_recipe
 pytestmark = pytest.mark.skipif(chromium is None, reason='no Chromium here: install it, or name it in CHROMIUM')
 
 @pytest.fixture(scope='module')
-def page(tmp_path_factory):
-    with jupyterlab(tmp_path_factory.mktemp('lab')) as url, browser() as b:
-        page = b.new_page(viewport=dict(width=1400, height=1000))
-        open_notebook(page, url, '07_live.ipynb')
-        yield page
+def site(tmp_path_factory):
+    with jupyterlab(tmp_path_factory.mktemp('lab')) as url, browser() as b: yield url, b
 
-def lab_svg(page): return page.locator('.jp-OutputArea svg[data-lr]').first
+@pytest.fixture(scope='module')
+def page(site):
+    url, b = site
+    page = b.new_page(viewport=dict(width=1400, height=1000))
+    open_notebook(page, url, '07_live.ipynb')
+    # hold on to the first panel of the page, and keep it in view
+    page.evaluate('document.querySelector(".jp-OutputArea .mnist-sgd").scrollIntoView()')
+    page.locator('.mnist-sgd [data-lr]').first.wait_for(state='visible', timeout=30_000)
+    yield page
+
+def lab(page): return page.locator('.jp-OutputArea .mnist-sgd').first
+def picture(page): return lab(page).locator('[data-lr]').first
+def status(page): return lab(page).locator('.mnist-sgd-status').inner_text()
+def box(page, name): return lab(page).locator(f'.mnist-sgd-{name} input').first
+
+def finished(page, condition='true', arg=None):
+    "Wait until the picture is of a run that ended, for which `condition`, JavaScript over `s.dataset`, `s` and `arg`, holds"
+    page.wait_for_function(f'''(arg) => {{ const s = document.querySelector(".jp-OutputArea .mnist-sgd [data-lr]");
+        const stop = [...document.querySelectorAll(".jp-OutputArea .mnist-sgd button")].find(b => b.innerText == "stop");
+        return stop.disabled && ({condition}) }}''', arg=arg, timeout=60_000)
+
+def show(page, recipe):
+    "Type `recipe` into the lab's line, wait for its run, and return the last record's accuracy as shown"
+    line = lab(page).locator('input[type=text]').first
+    line.fill(recipe); line.press('Enter')
+    finished(page, 's.dataset.recipe == arg', recipe)
+    return float(picture(page).get_attribute('data-accuracy'))
+
+def assert_true_to_engine(page):
+    "What the picture says it was drawn for has the accuracy that the engine computes for it"
+    *_, last = run(parse_recipe(picture(page).get_attribute('data-recipe')), load_data())
+    assert abs(float(picture(page).get_attribute('data-accuracy')) - last.accuracy) < 3/2038  # threads may round otherwise
 
 def drag(page, handle, dx):
     "Drag a slider's `handle` by `dx` pixels, in steps"
     handle.scroll_into_view_if_needed()
-    box = handle.bounding_box()
-    x, y = box['x'] + box['width']/2, box['y'] + box['height']/2
+    b = handle.bounding_box()
+    x, y = b['x'] + b['width']/2, b['y'] + b['height']/2
     page.mouse.move(x, y); page.mouse.down()
     for i in range(1, 11): page.mouse.move(x + dx*i/10, y)
     page.mouse.up()
@@ -29,37 +58,128 @@ def test_no_traceback(page):
     assert '"output_type":"error"' not in output_text(page)
     assert page.locator('.jp-OutputArea [role=alert]').count() == 0
 
-def assert_true_to_engine(svg):
-    "What the picture says it was drawn for has the accuracy that the engine computes for it"
-    recipe = parse_recipe(svg.get_attribute('aria-label').split(':')[0])
-    *_, last = run(recipe, load_data())
-    assert abs(float(svg.get_attribute('data-accuracy')) - last.accuracy) < 3/2038  # threads may round otherwise
-
-def finished(page, arg, condition):
-    "Wait until the picture shows a finished run for which `condition`, JavaScript over `s.dataset`, `s` and `arg`, holds"
-    page.wait_for_function(f'''(arg) => {{ const s = document.querySelector(".jp-OutputArea svg[data-lr]");
-        return s.dataset.epoch == s.dataset.epochs && ({condition}) }}''', arg=arg, timeout=60_000)
-
 def test_dragging_lr_retrains(page):
-    svg = lab_svg(page)
-    svg.wait_for(state='visible', timeout=30_000)
-    before = {a: svg.get_attribute(a) for a in ('data-lr', 'data-accuracy')}
-    curve = svg.locator('polyline').first.get_attribute('points')
-    # slider handles: ipywidgets 8, then 7
-    handle = page.locator('.jp-OutputArea .noUi-handle, .jp-OutputArea .ui-slider-handle').first
-    readout = page.locator('.jp-OutputArea .widget-readout').first
-    value = readout.inner_text()
+    finished(page)
+    before, curve = picture(page).get_attribute('data-lr'), lab(page).locator('polyline').first.get_attribute('points')
+    handle = lab(page).locator('.noUi-handle, .ui-slider-handle').first  # ipywidgets 8, then 7
     for _ in range(5):  # on a busy machine the page may still be moving when the mouse comes down
-        if readout.inner_text() == value: drag(page, handle, -30); page.wait_for_timeout(500)
-    finished(page, before['data-lr'], 's.dataset.lr != arg')
+        if box(page, 'lr').input_value() == before: drag(page, handle, -30); page.wait_for_timeout(500)
+    finished(page, 's.dataset.lr != arg', before)
     page.wait_for_timeout(500)
-    svg, shown = lab_svg(page), readout.inner_text()
-    assert abs(float(svg.get_attribute('data-lr')) - float(shown)) <= .01*float(shown)     # the picture is of the lr that is shown
-    assert svg.get_attribute('data-accuracy') != before['data-accuracy']
-    assert svg.locator('polyline').first.get_attribute('points') != curve
-    assert_true_to_engine(svg)
+    finished(page)
+    assert picture(page).get_attribute('data-lr') == box(page, 'lr').input_value()    # the picture is of the lr that is shown
+    assert lab(page).locator('polyline').first.get_attribute('points') != curve
+    assert_true_to_engine(page)
 
-def test_shuffle_switch(page):
-    page.locator('.jp-OutputArea input[type=checkbox]').first.click()
-    finished(page, None, 's.getAttribute("aria-label").includes("shuffle=on")')
-    assert_true_to_engine(lab_svg(page))
+def test_typing_and_switching(page):
+    "A number that the slider has no step for stays as it was typed; a switch retrains"
+    box(page, 'lr').fill('0.37'); box(page, 'lr').press('Enter')
+    finished(page, 's.dataset.lr == "0.37"')
+    page.wait_for_timeout(500)
+    assert box(page, 'lr').input_value() == '0.37'
+    lab(page).locator('.mnist-sgd-shuffle input').click()
+    finished(page, 's.dataset.recipe.includes("shuffle=on")')
+    assert_true_to_engine(page)
+
+def test_bad_values_are_explained(page):
+    box(page, 'lr').fill('-1'); box(page, 'lr').press('Enter')
+    page.wait_for_function('document.querySelector(".jp-OutputArea .mnist-sgd [role=alert]")?.innerText.includes("give a number above 0")')
+    show(page, 'lr=1, epochs=5')
+    assert lab(page).locator('[role=alert]').count() == 0
+
+def test_challenges_and_ghosts(page):
+    "All six challenges, by driving the panel; then back to an earlier run by a click on its ghost"
+    show(page, 'lr=1, epochs=20')
+    show(page, 'lr=10, epochs=3, shuffle=on')
+    show(page, 'lr=10000, epochs=20, shuffle=on, loss=cross_entropy')
+    show(page, 'lr=1, epochs=2, loss=squared')
+    assert re.search(r'became (NaN|infinite).* at epoch 1, batch \d+: a squared loss has no ceiling', status(page)), status(page)
+    show(page, 'lr=10, epochs=20')
+    lab(page).locator('.mnist-sgd-shuffle input').click()
+    finished(page, 's.dataset.recipe == "lr=10, epochs=20, shuffle=on"')
+    show(page, 'lr=1, epochs=9, shuffle=on, zero_grad=off')
+    lr = .0316
+    for _ in range(12):  # down the slider's steps until it fails
+        lr = float(f'{lr/10**.1:.3g}')
+        if show(page, f'lr={lr:g}, epochs=5, shuffle=on') < .95: break
+    page.wait_for_function('document.querySelector(".jp-OutputArea .mnist-sgd ol").innerText.match(/done/g)?.length >= 5')
+    tasks = lab(page).locator('ol li').all_inner_texts()
+    wanted = range(6) if load_data().source == 'mnist' else (1, 2, 3, 4, 5)
+    assert all('done' in tasks[i] for i in wanted), tasks
+    ghost = lab(page).locator('polyline[data-run]').last
+    number = ghost.get_attribute('data-run')
+    row = lab(page).locator('table tr', has=page.locator('th', has_text=re.compile(f'^{number}$')))
+    recipe = row.locator('td').first.inner_text()
+    ghost.dispatch_event('click')
+    finished(page, 's.dataset.recipe == arg', recipe)
+
+def test_keyboard_alone(page):
+    "From the first control to a challenge, and along the curve, without a mouse"
+    show(page, 'lr=1, epochs=20')
+    lab(page).get_by_role('button', name='clear runs').focus()
+    box(page, 'lr').focus()
+    page.keyboard.press('Control+A'); page.keyboard.type('10'); page.keyboard.press('Tab')   # into the slider
+    page.keyboard.press('Tab'); page.keyboard.press('Control+A'); page.keyboard.type('3'); page.keyboard.press('Enter')
+    finished(page, 's.dataset.lr == "10" && s.dataset.epochs == "3"')
+    for _ in range(9):
+        if page.evaluate('document.activeElement.type') == 'checkbox': break
+        page.keyboard.press('Tab')
+    page.keyboard.press('Space')
+    finished(page, 's.dataset.recipe.includes("shuffle=on")')
+    if load_data().source == 'mnist': assert 'done' in lab(page).locator('ol li').first.inner_text()
+    lab(page).locator('.pt[tabindex="0"]').focus()
+    last = lab(page).locator('.say').text_content()
+    page.keyboard.press('ArrowLeft')
+    assert lab(page).locator('.say').text_content() != last and 'epoch 2' in lab(page).locator('.say').text_content()
+
+def test_stop(page):
+    box(page, 'epochs').fill('3000'); box(page, 'epochs').press('Enter')
+    page.wait_for_function('+document.querySelector(".jp-OutputArea .mnist-sgd [data-epoch]").dataset.epoch > 5 && '
+                           '+document.querySelector(".jp-OutputArea .mnist-sgd [data-epoch]").dataset.epochs == 3000', timeout=30_000)
+    lab(page).get_by_role('button', name='stop').click()
+    finished(page)
+    assert 'where it was stopped' in status(page)
+    lab(page).get_by_role('button', name='start again').click()
+    finished(page, 's.dataset.recipe == "lr=1, epochs=20"')
+
+def test_newest_wins_and_kernel_answers(page):
+    "A hand that never rests ends on its last value, and another cell runs meanwhile"
+    show(page, 'lr=1, epochs=40')
+    page.evaluate('''async () => { const input = document.querySelector(".jp-OutputArea .mnist-sgd .mnist-sgd-lr input");
+        for (let i = 1; i <= 60; i++) { input.value = (i/10).toFixed(1); input.dispatchEvent(new Event("change", {bubbles: true}));
+            await new Promise(r => setTimeout(r, 20)) } }''')
+    finished(page, 's.dataset.lr == "6" && s.dataset.epoch == "40"')
+    page.wait_for_timeout(500)
+    assert picture(page).get_attribute('data-lr') == '6'
+    assert_true_to_engine(page)
+
+def test_no_thread_stays(page):
+    "Once it is idle, the lab leaves no thread in the kernel; a later change starts one again"
+    show(page, 'lr=2, epochs=3')
+    count = '''import threading; print('workers', sum('_loop' in t.name for t in threading.enumerate()))'''
+    def workers(): return page.evaluate('''async (code) => {
+        const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel; let text = "";
+        const future = kernel.requestExecute({code, silent: false, store_history: false});
+        future.onIOPub = m => { if (m.content.text) text += m.content.text }; await future.done; return text }''', count)
+    assert 'workers' in workers()
+    end = time.monotonic() + 30
+    while workers().strip() != 'workers 0' and time.monotonic() < end: page.wait_for_timeout(1000)
+    assert workers().strip() == 'workers 0'
+    show(page, 'lr=2, epochs=4')
+
+def test_sweep_click(site):
+    "A click in the sweep's map picks a run and opens it in the lab"
+    url, b = site
+    page = b.new_page(viewport=dict(width=1200, height=1000))
+    open_notebook(page, url, '08_sweep.ipynb')
+    page.evaluate('document.querySelector(".jp-OutputArea .mnist-sgd").scrollIntoView()')
+    sweep = page.locator('.jp-OutputArea .mnist-sgd').first
+    image = sweep.locator('svg[data-row] image').first
+    image.wait_for(state='visible', timeout=30_000)
+    size = image.bounding_box()
+    image.click(position=dict(x=size['width']*.5, y=size['height']*.55))
+    page.wait_for_function('document.querySelectorAll(".jp-OutputArea .mnist-sgd .mnist-sgd [data-lr]").length > 0', timeout=30_000)
+    chosen = float(sweep.locator('.mnist-sgd-lr input').first.input_value())
+    opened = float(sweep.locator('.mnist-sgd [data-lr]').first.get_attribute('data-lr'))
+    assert opened == pytest.approx(chosen, rel=.01) and sweep.locator('svg[data-row]').first.get_attribute('data-epoch') == '10'
+    page.close()
