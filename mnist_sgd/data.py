@@ -126,7 +126,7 @@ def mosaic(
     tiles[:len(x)] = x
     return tiles.reshape(rows, cols, 28, 28).transpose(1, 2).reshape(rows*28, cols*28)
 
-# %% ../nbs/00_data.ipynb #f6dc4201
+# %% ../nbs/00_data.ipynb #c2375436
 class BatchStrip(Panel):
     "The batches of an epoch as stripes, and all pictures of one of them"
     def __init__(self,
@@ -148,9 +148,10 @@ class BatchStrip(Panel):
         from matplotlib.figure import Figure
         fig = Figure((9, 3.4), layout='constrained')
         strip, batch = fig.subplots(2, 1, height_ratios=(1, 5))
-        strip.imshow(s.shares[None], cmap='PuOr', vmin=0, vmax=1, aspect='auto')
-        strip.axvspan(s.batch - .5, s.batch + .5, fill=False, lw=2)
-        strip.set(yticks=[], title='an epoch, shuffled' if s.shuffle else 'an epoch, in file order')
+        strip.pcolormesh(s.shares[None], cmap='PuOr', vmin=-.2, vmax=1.2, edgecolors='white')
+        strip.plot(s.batch + .5, 1.25, 'v', color='grey', ms=10, clip_on=False)
+        strip.set(ylim=(0, 1)); strip.axis('off')
+        strip.set_title(f"the 49 batches of an epoch, {'shuffled' if s.shuffle else 'in file order'}", pad=14)
         batch.imshow(s.pictures, cmap='gray', vmin=0, vmax=1); batch.axis('off')
         batch.set_title(f'batch {s.batch}: {s.threes} threes, {s.sevens} sevens')
         return fig
@@ -168,7 +169,7 @@ def careless_error(
     "Mean distance of `preds` from `targets`; takes any shapes, which is the trap"
     return (preds - targets).abs().mean()
 
-# %% ../nbs/00_data.ipynb #c8c94f75
+# %% ../nbs/00_data.ipynb #b58768eb
 class ShapeLens(Panel):
     "`N` predictions against `N` labels, as a column and as broadcasting makes them"
     def __init__(self):
@@ -187,13 +188,15 @@ class ShapeLens(Panel):
     def figure(self, s):
         from matplotlib.figure import Figure
         fig, labels = Figure((8, 3.8), layout='constrained'), [f'{t:.0f}' for t in s.targets[:,0]]
-        for ax, targets, error in zip(fig.subplots(1, 2), (s.targets, s.targets[:,0]), (s.column, s.grid)):
+        pairs = (s.targets, s.column), (s.targets[:,0], s.grid)
+        for ax, (targets, error) in zip(fig.subplots(1, 2), pairs):
             diffs = (s.preds - targets).abs()
+            shapes = '{} - {} = {}'.format(*([*t.shape] for t in (s.preds, targets, diffs)))
             ax.pcolormesh(diffs, cmap='Greys', vmin=0, vmax=1.3, edgecolors='grey', lw=.5)
             ax.set_yticks(torch.arange(s.n) + .5, [f'{p:.0f}' for p in s.preds[:,0]])
             ax.set_xticks(torch.arange(diffs.shape[1]) + .5, labels if targets.ndim == 1 else ['own'])
             ax.set(aspect='equal', xlabel='labels', ylabel='predictions',
-                   title=f'{[*s.preds.shape]} - {[*targets.shape]} = {[*diffs.shape]}\nmean error {error:.2f}')
+                   title=f'{shapes}\nmean error {error:.2f}')
             ax.invert_yaxis()
         return fig
 
