@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['init_params', 'linear1', 'confidences', 'saturated', 'nudge_slopes', 'saturation', 'SaturationDial']
 
-# %% ../nbs/01_init.ipynb #00cab832
+# %% ../nbs/01_init.ipynb #6190e462
+from math import log10
 from types import SimpleNamespace
 import torch
 from .panel import Panel
@@ -72,7 +73,7 @@ def saturation(
     norm = nudge_slopes(x, y, weights, bias).norm().item()
     return SimpleNamespace(std=std, p=p, saturated=saturated(p), norm=norm)
 
-# %% ../nbs/01_init.ipynb #6be32069
+# %% ../nbs/01_init.ipynb #c2ed8798
 class SaturationDial(Panel):
     "Spread of the weights against confidence, saturation and the size of the slopes"
     def __init__(self,
@@ -91,12 +92,14 @@ class SaturationDial(Panel):
         hist, share, norm = fig.subplots(1, 3)
         hist.hist(s.p[:,0], bins=20, range=(0, 1), color='#542788')
         hist.set(title=f'p of {len(s.p)} pictures', xlabel='p', ylim=(0, len(s.p)))
-        for ax, name in ((share, 'saturated'), (norm, 'norm')):
-            ax.plot([a.std for a in self.all], [getattr(a, name) for a in self.all], color='#b35806')
-            ax.plot(s.std, getattr(s, name), 'o', color='#542788', ms=9)
-            ax.set(xscale='log', xlabel='init std')
-        share.set(title=f'{s.saturated:.0%} saturated')
-        norm.set(title=f'gradient norm {s.norm:.2g}', yscale='log')
+        for ax, y in ((share, lambda a: a.saturated), (norm, lambda a: log10(max(a.norm, 1e-6)))):
+            ax.plot([log10(a.std) for a in self.all], [y(a) for a in self.all], color='#b35806')
+            ax.plot(log10(s.std), y(s), 'o', color='#542788', ms=9)
+            ax.set_xticks(range(-3, 3), ['.001', '.01', '.1', '1', '10', '100'])
+            ax.set_xlabel('init std')
+        norm.set_yticks(range(-3, 1), ['.001', '.01', '.1', '1'])
+        share.set_title(f'{s.saturated:.0%} saturated')
+        norm.set_title(f'gradient norm {s.norm:.2g}')
         return fig
 
     def summary(self, s):
