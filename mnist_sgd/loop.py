@@ -5,15 +5,16 @@
 # %% auto #0
 __all__ = ['loop_lines', 'Frame', 'step_through', 'StepDebugger', 'train_epoch', 'validate_epoch']
 
-# %% ../nbs/04_zero.ipynb #b00517b8
+# %% ../nbs/04_zero.ipynb #3a00573c
 from dataclasses import dataclass
+from textwrap import fill
 import torch
 from .grad import calc_grad
 from .init import linear1
 from .loss import batch_accuracy, mnist_loss
 from .panel import Panel
 
-# %% ../nbs/04_zero.ipynb #a2c34d73
+# %% ../nbs/04_zero.ipynb #4ede5142
 loop_lines = {
     'batch':    'xb, yb = next(batches)',
     'predict':  'preds = model(xb)',
@@ -22,7 +23,6 @@ loop_lines = {
     'step':     'with torch.no_grad():\n    for p in params: p -= lr*p.grad',
     'zero':     'for p in params: p.grad.zero_()'}
 
-# %% ../nbs/04_zero.ipynb #4e30c1a5
 @dataclass(frozen=True, eq=False)
 class Frame:
     "What one press did"
@@ -84,7 +84,7 @@ def step_through(
         frames.append(Frame(press, frames[-1].after, _look(scope), said, failed))
     return frames
 
-# %% ../nbs/04_zero.ipynb #a5279d4e
+# %% ../nbs/04_zero.ipynb #434c2df7
 def _mean(tensors, name):
     "What a table can say about a tensor"
     if name not in tensors: return '-'
@@ -95,16 +95,16 @@ def _write_frame(ax, frame):
     marked = dict(backgroundcolor='#b35806' if frame.failed else '#542788', color='white')
     lines = [(name, line) for name, code in loop_lines.items() for line in code.split('\n')]
     for row, (name, line) in enumerate(lines, 1): write(0, row, line, **marked if name == frame.press else {})
-    for x, head in zip((48, 62, 74, 85), ('name', 'shape', 'mean before', 'after')): write(x, 0, head, weight='bold')
+    for x, head in zip((42, 56, 68, 80), ('name', 'shape', 'mean before', 'after')): write(x, 0, head, weight='bold')
     names = 'xb', 'yb', 'preds', 'loss', 'weights', 'weights.grad', 'bias', 'bias.grad'
     for row, name in enumerate(names, 1):
         shape = '-' if frame.after.get(name) is None else str(list(frame.after[name].shape))
         old, new = _mean(frame.before, name), _mean(frame.after, name)
         style = dict(weight='bold', color='#542788') if old != new else {}
-        for x, text in zip((48, 62, 74, 85), (name, shape, old, new)): write(x, row, text, **style)
-    ax.set(xlim=(-1, 95), ylim=(-8.7, .7)); ax.axis('off')
+        for x, text in zip((42, 56, 68, 80), (name, shape, old, new)): write(x, row, text, **style)
+    write(0, 9.5, fill(frame.said, 110), color='#b35806' if frame.failed else 'black')
+    ax.set(xlim=(-1, 88), ylim=(-10, .7)); ax.axis('off')
 
-# %% ../nbs/04_zero.ipynb #10403ff7
 class StepDebugger(Panel):
     "A button for each line of the loop; what every tensor held before the press and after it"
     def __init__(self,
@@ -120,7 +120,7 @@ class StepDebugger(Panel):
 
     def figure(self, frames):
         from matplotlib.figure import Figure
-        fig = Figure((11, 2.9), layout='constrained')
+        fig = Figure((10.5, 3.1), layout='constrained')
         _write_frame(fig.subplots(), frames[-1])
         return fig
 
