@@ -36,6 +36,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mnist_sgd.grad.Odometer.work': ('grad.html#odometer.work', 'mnist_sgd/grad.py'),
                                 'mnist_sgd.grad.Reading': ('grad.html#reading', 'mnist_sgd/grad.py'),
                                 'mnist_sgd.grad.Reading.ratio': ('grad.html#reading.ratio', 'mnist_sgd/grad.py'),
+                                'mnist_sgd.grad._draw_bars': ('grad.html#_draw_bars', 'mnist_sgd/grad.py'),
+                                'mnist_sgd.grad._draw_gradient': ('grad.html#_draw_gradient', 'mnist_sgd/grad.py'),
                                 'mnist_sgd.grad._read': ('grad.html#_read', 'mnist_sgd/grad.py'),
                                 'mnist_sgd.grad.calc_grad': ('grad.html#calc_grad', 'mnist_sgd/grad.py'),
                                 'mnist_sgd.grad.linear_grad': ('grad.html#linear_grad', 'mnist_sgd/grad.py'),

@@ -37,7 +37,7 @@ class Reading:
     @property
     def ratio(self): return 0. if self.stored is None else (self.stored.norm()/self.fresh.norm()).item()
 
-# %% ../nbs/03_grad.ipynb #b016120b
+# %% ../nbs/03_grad.ipynb #a37840ce
 def _read(press, xb, yb, params, error=''):
     weights, bias = params
     loss = mnist_loss(linear1(xb, weights, bias), yb)
@@ -52,7 +52,7 @@ def odometer(
     params,  # Weights `[784,1]` and bias `[1]` to start from; they are copied
     lr=1.,   # Length of a step, in gradients
 ): # List of `Reading`s, one before the first press and one after each
-    "Do what was pressed, in order, and read off loss and gradients; raises `ValueError` for an unknown press"
+    "Do what was pressed, in order, and take readings; raises `ValueError` for an unknown press"
     weights, bias = params = [p.detach().clone().requires_grad_() for p in params]
     def backward(): calc_grad(xb, yb, lambda xb: linear1(xb, weights, bias))
     @torch.no_grad()
@@ -60,7 +60,8 @@ def odometer(
         for p in params: p -= lr*p.grad
     def zero():
         for p in params: p.grad.zero_()
-    moves, readings = {'backward()': backward, 'step()': step, 'zero_()': zero}, [_read('', xb, yb, params)]
+    moves = {'backward()': backward, 'step()': step, 'zero_()': zero}
+    readings = [_read('', xb, yb, params)]
     for press in presses:
         if press not in moves: raise ValueError(f"{press!r}: press {', '.join(moves)}")
         error = ''
@@ -69,9 +70,29 @@ def odometer(
         readings.append(_read(press, xb, yb, params, error))
     return readings
 
-# %% ../nbs/03_grad.ipynb #fdf124a6
+# %% ../nbs/03_grad.ipynb #07a594a7
+def _draw_bars(ax, readings):
+    "Size of the fresh and of the stored gradient, for the latest presses"
+    shown = readings[-9:]
+    fresh, stored = ([0 if g is None else g.norm().item() for g in gs]
+                     for gs in ([r.fresh for r in shown], [r.stored for r in shown]))
+    ax.bar([i - .2 for i in range(len(shown))], fresh, .4, color='#542788', label='fresh')
+    ax.bar([i + .2 for i in range(len(shown))], stored, .4, color='#b35806', label='stored')
+    for i, r in enumerate(shown):
+        ax.text(i + .2, stored[i], f'{r.ratio:.2f}x', ha='center', va='bottom', color='#b35806', fontsize=8)
+    ax.set_xticks(range(len(shown)), [r.press or 'start' for r in shown], fontsize=8)
+    ax.set(title='size of the gradient', xlim=(-.6, 8.6), ylim=(0, 1.35*max(*fresh, *stored, 1e-9)))
+    ax.legend(loc='upper left', ncols=2)
+
+def _draw_gradient(ax, g, scale, title):
+    "Where the weights would move by `g`: up is purple, down is orange"
+    ax.set_title(title, fontsize=10); ax.set(xticks=[], yticks=[])
+    if g is None: ax.text(.5, .5, 'None', ha='center', va='center')
+    else: ax.imshow(-g.reshape(28, 28), cmap='PuOr', vmin=-scale, vmax=scale)
+
+# %% ../nbs/03_grad.ipynb #cb565004
 class Odometer(Panel):
-    "Buttons `backward()`, `step()` and `zero_()`; the fresh and the stored gradient as bars and as pictures"
+    "Buttons `backward()`, `step()` and `zero_()`; the fresh and the stored gradient as bars and pictures"
     def __init__(self,
         xb,     # Pictures, `[n,784]`
         yb,     # Labels, `[n,1]`
@@ -87,26 +108,19 @@ class Odometer(Panel):
     def summary(self, readings):
         "The last reading, in a sentence"
         r = readings[-1]
-        stored = '.grad is None' if r.stored is None else f'stored {r.stored.norm():.3f}, {r.ratio:.2f}x the fresh one'
-        return f'{r.error or r.press or "nothing pressed"}: loss {r.loss:.4f}, gradient fresh {r.fresh.norm():.3f}, {stored}.'
+        stored = 'None' if r.stored is None else f'{r.stored.norm():.3f}, {r.ratio:.2f}x the fresh one'
+        return (f'{r.error or r.press or "Nothing pressed"}. The loss is {r.loss:.4f}. Size of the gradient: '
+                f'fresh {r.fresh.norm():.3f}, stored {stored}.')
 
     def figure(self, readings):
         "Bars for the latest presses, pictures for the last one"
         from matplotlib.figure import Figure
-        fig, last, shown = Figure((10, 2.8), layout='constrained'), readings[-1], readings[-9:]
+        fig, last = Figure((10, 2.7), layout='constrained'), readings[-1]
         bars, fresh, stored = fig.subplots(1, 3, width_ratios=(5, 2, 2))
-        heights = [0 if r.stored is None else r.stored.norm() for r in shown]
-        for name, values, color, x in (('fresh', [r.fresh.norm() for r in shown], '#542788', -.2),
-                                       ('stored', heights, '#b35806', .2)):
-            bars.bar([i + x for i in range(len(shown))], values, .4, color=color, label=name)
-        bars.text(len(shown) - .8, heights[-1], f'{last.ratio:.2f}x', ha='center', va='bottom', color='#b35806')
-        bars.set_xticks(range(len(shown)), [r.press or 'start' for r in shown])
-        bars.set_title('size of the gradient'); bars.legend(loc='upper left'); bars.margins(y=.15)
+        _draw_bars(bars, readings)
         scale = max(g.abs().max().item() for g in (last.fresh, last.stored) if g is not None)
-        for ax, g, name in ((fresh, last.fresh, 'fresh'), (stored, last.stored, 'stored')):
-            ax.axis('off'); ax.set_title(f'minus the {name} one')
-            if g is None: ax.text(.5, .5, '.grad is None', ha='center')
-            else: ax.imshow(-g.reshape(28, 28), cmap='PuOr', vmin=-scale, vmax=scale)
+        _draw_gradient(fresh, last.fresh, scale, 'fresh: where weights want to go')
+        _draw_gradient(stored, last.stored, scale, 'stored: where a step takes them')
         return fig
 
 # %% ../nbs/03_grad.ipynb #98ce6d47
