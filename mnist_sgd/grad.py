@@ -37,7 +37,7 @@ class Reading:
     @property
     def ratio(self): return 0. if self.stored is None else (self.stored.norm()/self.fresh.norm()).item()
 
-# %% ../nbs/03_grad.ipynb #a37840ce
+# %% ../nbs/03_grad.ipynb #da7db9c5
 def _read(press, xb, yb, params, error=''):
     weights, bias = params
     loss = mnist_loss(linear1(xb, weights, bias), yb)
@@ -66,11 +66,12 @@ def odometer(
         if press not in moves: raise ValueError(f"{press!r}: press {', '.join(moves)}")
         error = ''
         try: moves[press]()
-        except (TypeError, AttributeError) as e: error = f'{press} failed: {e}'
+        except (TypeError, AttributeError) as e:
+            error = f'{press} failed, as .grad is None before the first backward(): {e}'
         readings.append(_read(press, xb, yb, params, error))
     return readings
 
-# %% ../nbs/03_grad.ipynb #07a594a7
+# %% ../nbs/03_grad.ipynb #bf993fbf
 def _draw_bars(ax, readings):
     "Size of the fresh and of the stored gradient, for the latest presses"
     shown = readings[-9:]
@@ -79,8 +80,9 @@ def _draw_bars(ax, readings):
     ax.bar([i - .2 for i in range(len(shown))], fresh, .4, color='#542788', label='fresh')
     ax.bar([i + .2 for i in range(len(shown))], stored, .4, color='#b35806', label='stored')
     for i, r in enumerate(shown):
-        ax.text(i + .2, stored[i], f'{r.ratio:.2f}x', ha='center', va='bottom', color='#b35806', fontsize=8)
-    ax.set_xticks(range(len(shown)), [r.press or 'start' for r in shown], fontsize=8)
+        ratio = '' if r.stored is None else f'{r.ratio:.2f}x'
+        ax.text(i + .2, stored[i], ratio, ha='center', va='bottom', fontsize=8)
+    ax.set_xticks(range(len(shown)), [r.press or 'start' for r in shown], fontsize=7.5)
     ax.set(title='size of the gradient', xlim=(-.6, 8.6), ylim=(0, 1.35*max(*fresh, *stored, 1e-9)))
     ax.legend(loc='upper left', ncols=2)
 
@@ -90,9 +92,9 @@ def _draw_gradient(ax, g, scale, title):
     if g is None: ax.text(.5, .5, 'None', ha='center', va='center')
     else: ax.imshow(-g.reshape(28, 28), cmap='PuOr', vmin=-scale, vmax=scale)
 
-# %% ../nbs/03_grad.ipynb #cb565004
+# %% ../nbs/03_grad.ipynb #fcd9594c
 class Odometer(Panel):
-    "Buttons `backward()`, `step()` and `zero_()`; the fresh and the stored gradient as bars and pictures"
+    "Buttons `backward()`, `step()` and `zero_()`; the fresh and the stored gradient, drawn"
     def __init__(self,
         xb,     # Pictures, `[n,784]`
         yb,     # Labels, `[n,1]`
@@ -109,18 +111,19 @@ class Odometer(Panel):
         "The last reading, in a sentence"
         r = readings[-1]
         stored = 'None' if r.stored is None else f'{r.stored.norm():.3f}, {r.ratio:.2f}x the fresh one'
-        return (f'{r.error or r.press or "Nothing pressed"}. The loss is {r.loss:.4f}. Size of the gradient: '
-                f'fresh {r.fresh.norm():.3f}, stored {stored}.')
+        said = r.error or r.press or 'Nothing pressed'
+        return (f'{said}. The loss is {r.loss:.4f}. Size of the gradient: fresh {r.fresh.norm():.3f}, '
+                f'stored {stored}.')
 
     def figure(self, readings):
         "Bars for the latest presses, pictures for the last one"
         from matplotlib.figure import Figure
-        fig, last = Figure((10, 2.7), layout='constrained'), readings[-1]
-        bars, fresh, stored = fig.subplots(1, 3, width_ratios=(5, 2, 2))
+        fig, last = Figure((10.5, 2.7), layout='constrained'), readings[-1]
+        bars, fresh, stored = fig.subplots(1, 3, width_ratios=(6, 2, 2))
         _draw_bars(bars, readings)
         scale = max(g.abs().max().item() for g in (last.fresh, last.stored) if g is not None)
-        _draw_gradient(fresh, last.fresh, scale, 'fresh: where weights want to go')
-        _draw_gradient(stored, last.stored, scale, 'stored: where a step takes them')
+        _draw_gradient(fresh, last.fresh, scale, 'fresh: the way down')
+        _draw_gradient(stored, last.stored, scale, 'stored: the next step')
         return fig
 
 # %% ../nbs/03_grad.ipynb #98ce6d47

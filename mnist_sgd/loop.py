@@ -38,7 +38,7 @@ def _look(scope):
     for n in ('weights', 'bias'): found |= {n: scope[n], f'{n}.grad': scope[n].grad}
     return {n: t if t is None or n in ('xb', 'yb') else t.detach().clone() for n, t in found.items()}
 
-# %% ../nbs/04_zero.ipynb #60ff713e
+# %% ../nbs/04_zero.ipynb #ea439fcf
 _cures = {NameError: 'This line needs what an earlier line makes.',
           TypeError: '.grad is None before the first backward: there is nothing to step along.',
           AttributeError: '.grad is None before the first backward: there is nothing to forget.',
@@ -54,26 +54,28 @@ def _note(press, done):
     "What a press has done that worked; `done` are the presses before it that worked"
     def since(name): return done[len(done) - done[::-1].index(name):] if name in done else done
     pile = since('zero').count('backward')
-    if press == 'loss' and 'batch' in since('predict'): return 'Scores of one batch, labels of another: predict first.'
+    if press == 'loss' and 'batch' in since('predict'): return 'Scores of one batch, labels of another.'
     if press == 'loss' and 'step' in since('predict'): return 'These scores are from before the step.'
     if press == 'backward' and pile: return f'.grad now holds the sum of {pile + 1} gradients.'
     if press == 'step' and not pile: return 'All gradients are zero: no parameter has moved.'
     if press == 'step' and 'step' in since('backward'): return 'The same gradient a second time.'
     if press == 'step' and pile > 1: return f'A step along the sum of {pile} gradients.'
     return dict(batch='The next pictures and labels.', predict='A score for each picture.',
-                loss='One number on how wrong the scores are.', backward='.grad holds the gradient of this loss.',
-                step='Each parameter has moved by minus lr times its .grad.', zero='The gradient is forgotten.')[press]
+                loss='One number on how wrong they are.',
+                backward='.grad holds the gradient of this loss.', zero='The gradient is forgotten.',
+                step='Each parameter moved by minus lr times its .grad.')[press]
 
-# %% ../nbs/04_zero.ipynb #b7aa08fb
+# %% ../nbs/04_zero.ipynb #98bb03a3
 def step_through(
     presses, # Names of lines, such as `('batch', 'predict')`
-    dl,      # Batches that come in the same order each time, such as those of an unshuffled loader
+    dl,      # Batches in an order that stays: a list of them, or a loader without shuffling
     params,  # Weights `[784,1]` and bias `[1]` to start from; they are copied
     lr=1.,   # Learning rate
 ): # List of `Frame`s, one before the first press and one after each
-    "Run the lines of the loop that were pressed, in that order; raises `ValueError` for an unknown press"
+    "Run the lines of `loop_lines` that were pressed, in order; raises `ValueError` for an unknown press"
     weights, bias = params = [p.detach().clone().requires_grad_() for p in params]
-    scope = dict(batches=iter(dl), model=lambda xb: linear1(xb, weights, bias), mnist_loss=mnist_loss, torch=torch,
+    def model(xb): return linear1(xb, weights, bias)
+    scope = dict(batches=iter(dl), model=model, mnist_loss=mnist_loss, torch=torch,
                  params=params, weights=weights, bias=bias, lr=lr)
     frames, done = [Frame('', _look(scope), _look(scope), 'Nothing has been pressed.', False)], []
     for press in presses:
@@ -84,7 +86,7 @@ def step_through(
         frames.append(Frame(press, frames[-1].after, _look(scope), said, failed))
     return frames
 
-# %% ../nbs/04_zero.ipynb #434c2df7
+# %% ../nbs/04_zero.ipynb #b6f6aa81
 def _mean(tensors, name):
     "What a table can say about a tensor"
     if name not in tensors: return '-'
@@ -94,21 +96,24 @@ def _write_frame(ax, frame):
     def write(x, row, text, **style): ax.text(x, -row, text, family='monospace', va='center', **style)
     marked = dict(backgroundcolor='#b35806' if frame.failed else '#542788', color='white')
     lines = [(name, line) for name, code in loop_lines.items() for line in code.split('\n')]
-    for row, (name, line) in enumerate(lines, 1): write(0, row, line, **marked if name == frame.press else {})
-    for x, head in zip((42, 56, 68, 80), ('name', 'shape', 'mean before', 'after')): write(x, 0, head, weight='bold')
+    for row, (name, line) in enumerate(lines, 1):
+        write(0, row, line, **marked if name == frame.press else {})
+    columns, heads = (42, 56, 68, 80), ('name', 'shape', 'mean before', 'after')
+    for x, head in zip(columns, heads): write(x, 0, head, weight='bold')
     names = 'xb', 'yb', 'preds', 'loss', 'weights', 'weights.grad', 'bias', 'bias.grad'
     for row, name in enumerate(names, 1):
         shape = '-' if frame.after.get(name) is None else str(list(frame.after[name].shape))
         old, new = _mean(frame.before, name), _mean(frame.after, name)
         style = dict(weight='bold', color='#542788') if old != new else {}
-        for x, text in zip((42, 56, 68, 80), (name, shape, old, new)): write(x, row, text, **style)
-    write(0, 9.5, fill(frame.said, 110), color='#b35806' if frame.failed else 'black')
+        for x, text in zip(columns, (name, shape, old, new)): write(x, row, text, **style)
+    color = '#b35806' if frame.failed else 'black'
+    ax.text(0, -9, fill(frame.said, 100), va='top', family='monospace', color=color)
     ax.set(xlim=(-1, 88), ylim=(-10, .7)); ax.axis('off')
 
 class StepDebugger(Panel):
     "A button for each line of the loop; what every tensor held before the press and after it"
     def __init__(self,
-        dl,     # Batches, in the same order each time
+        dl,     # Batches in an order that stays: a list of them, or a loader without shuffling
         params, # Weights `[784,1]` and bias `[1]` to start from
         lr=1.,  # Learning rate
     ):
@@ -127,7 +132,7 @@ class StepDebugger(Panel):
     def summary(self, frames):
         "What the last press did, in words"
         last, done = frames[-1], [f.press for f in frames[1:] if not f.failed]
-        return f"{last.press}: {last.said} (Steps so far: {done.count('step')}.)" if last.press else last.said
+        return f"{last.press or 'start'}: {last.said} (Steps so far: {done.count('step')}.)"
 
 # %% ../nbs/04_zero.ipynb #8f43ad1d
 def train_epoch(
