@@ -71,7 +71,7 @@ def odometer(
         readings.append(_read(press, xb, yb, params, error))
     return readings
 
-# %% ../nbs/03_grad.ipynb #bf993fbf
+# %% ../nbs/03_grad.ipynb #151e7b46
 def _draw_bars(ax, readings):
     "Size of the fresh and of the stored gradient, for the latest presses"
     shown = readings[-9:]
@@ -90,7 +90,7 @@ def _draw_gradient(ax, g, scale, title):
     "Where the weights would move by `g`: up is purple, down is orange"
     ax.set_title(title, fontsize=10); ax.set(xticks=[], yticks=[])
     if g is None: ax.text(.5, .5, 'None', ha='center', va='center')
-    else: ax.imshow(-g.reshape(28, 28), cmap='PuOr', vmin=-scale, vmax=scale)
+    else: ax.imshow(-g.cpu().reshape(28, 28), cmap='PuOr', vmin=-scale, vmax=scale)
 
 # %% ../nbs/03_grad.ipynb #fcd9594c
 class Odometer(Panel):
