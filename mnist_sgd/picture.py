@@ -135,7 +135,7 @@ class Run:
         "How many epochs it took to reach `accuracy`"
         return next((r.epoch for r in self.history if r.accuracy >= accuracy), None)
 
-# %% ../nbs/16_picture.ipynb #a73edc10
+# %% ../nbs/16_picture.ipynb #695df79f
 _say = "this.parentNode.querySelector('.say').textContent=event.target.getAttribute('aria-label')||''"
 _walk = ("const t=event.target,to=event.key=='ArrowRight'?t.nextElementSibling:"
          "event.key=='ArrowLeft'?t.previousElementSibling:null;if(to){to.focus();event.preventDefault()}")
@@ -190,7 +190,8 @@ def side_by_side(
     "Charts in rows of three, or below each other where the page is narrow"
     says = ' '.join(f'data-{k}="{html.escape(str(v))}"' for k, v in data.items())
     columns = 'repeat(auto-fit,minmax(min(100%,max(250px,30%)),1fr))'
-    return (f'<div {says} style="display:grid;grid-template-columns:{columns};gap:4px 12px;font-family:sans-serif">'
+    return (f'<div {says} style="display:grid;grid-template-columns:{columns};gap:4px 12px;'
+            f'max-width:max(700px,110vh);font-family:sans-serif">'
             f'{"".join(charts)}</div>')
 
 # %% ../nbs/16_picture.ipynb #32bdc1f7

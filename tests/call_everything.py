@@ -66,6 +66,19 @@ assert call('init.saturation', 1., xb, yb).norm > 0; call('init.SaturationDial',
 f = call('loss.bias_curve', names['loss.mnist_loss'], model(xb).detach(), yb); call('loss.slope', f, 0.)
 call('loss.BiasDial', model(xb).detach(), yb).run()
 
+assert call('grad.odometer', ['backward()']*2, xb, yb, params)[-1].ratio == 2.; called.add('grad.Reading')
+assert call('grad.Odometer', xb, yb, params).run(presses=('backward()',))[-1].ratio == 1.
+assert call('loop.step_through', ['batch', 'predict'], dl, params)[-1].after['preds'].shape == (256, 1); called |= {'loop.Frame', 'loop.loop_lines'}
+assert not call('loop.StepDebugger', dl, params).run(presses=('batch',))[-1].failed
+net = call('beyond.small_net', 64, 5, 10); assert len(call('beyond.ten_digits', 300)) == 4
+assert call('beyond.confusion', net(torch.zeros(2, 64)), torch.tensor([0, 1])).sum() == 2
+assert len(list(call('beyond.digit_epochs', 3, .3, 1))) == 2; call('beyond.DigitsPanel').run(hidden=2)
+small = names['beyond.small_net'](784, 3, 1)
+names['optimizer.train_epoch'](small, names['data.TensorLoader'](data.train_x[:64], data.train_y[:64], 16), call('beyond.Accumulate', names['optimizer.BasicOptim'](small.parameters(), 1.), 4))
+copies = [names['beyond.small_net'](784, 3, 1) for _ in range(2)]
+for m in copies: names['grad.calc_grad'](data.train_x[:4], data.train_y[:4], m)
+call('beyond.average_grads', copies)
+
 # recipe, engine, picture, panels, command line
 recipe = call('recipe.parse_recipe', 'lr=1, epochs=2'); assert recipe == call('recipe.Recipe', lr=1., epochs=2)
 assert call('recipe.recipe_text', recipe) == 'lr=1, epochs=2'
