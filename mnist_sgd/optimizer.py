@@ -106,7 +106,7 @@ def momentum_accs(
         accs.append(validate_epoch(model, valid_dl))
     return accs
 
-# %% ../nbs/05_optimizer.ipynb #391c8b53
+# %% ../nbs/05_optimizer.ipynb #64e74277
 class MomentumPanel(Panel):
     "A momentum for a steep valley and for the digits, beside none"
     def __init__(self,
@@ -149,4 +149,5 @@ class MomentumPanel(Panel):
         order = 'shuffled' if state['shuffle'] else 'in file order'
         (plain, steps), (without, accs) = (len(p) - 1 for p in state['paths']), state['accs']
         return (f"momentum={state['momentum']:g}: {steps} steps down the valley ({plain} without); "
-                f"digits {order}: accuracy {accs[-1]:.4f} after {len(accs) - 1} epochs ({without[-1]:.4f} without).")
+                f"digits {order}: accuracy {accs[-1]:.4f} after {len(accs) - 1} epochs "
+                f"({without[-1]:.4f} without).")
