@@ -70,6 +70,16 @@ assert call('grad.odometer', ['backward()']*2, xb, yb, params)[-1].ratio == 2.; 
 assert call('grad.Odometer', xb, yb, params).run(presses=('backward()',))[-1].ratio == 1.
 assert call('loop.step_through', ['batch', 'predict'], dl, params)[-1].after['preds'].shape == (256, 1); called |= {'loop.Frame', 'loop.loop_lines'}
 assert not call('loop.StepDebugger', dl, params).run(presses=('batch',))[-1].failed
+assert len(call('optimizer.valley_path', .9)) > 2; assert len(call('optimizer.momentum_accs', data, .9, epochs=1)) == 2
+assert 'momentum=0.5' in (p := call('optimizer.MomentumPanel', data)).summary(p.run())
+rungs = call('learner.four_rungs', data); assert max(call('learner.rung_gaps', rungs)) < 1e-6
+called |= {'learner.watch_steps', 'learner.watch_learner'}  # four_rungs calls them
+assert len(call('learner.RungPanel', data).run(step=2)['gaps']) == 49
+from fastai.learner import Learner
+from fastai.optimizer import SGD
+learn = Learner(names['learner.get_dls'](data), torch.nn.Linear(784, 1), loss_func=names['loss.mnist_loss'], opt_func=SGD, cbs=call('learner.live_callback'))
+with learn.no_logging(): learn.fit(1, lr=1.)
+assert 'epochs=1' in call('learner.FitPicture').summary(learn.live.panel.state)
 net = call('beyond.small_net', 64, 5, 10); assert len(call('beyond.ten_digits', 300)) == 4
 assert call('beyond.confusion', net(torch.zeros(2, 64)), torch.tensor([0, 1])).sum() == 2
 assert len(list(call('beyond.digit_epochs', 3, .3, 1))) == 2; call('beyond.DigitsPanel').run(hidden=2)
