@@ -22,25 +22,35 @@ def _wait(ok, what, timeout=90):
     raise TimeoutError(f'{what} took more than {timeout} s')
 
 @contextmanager
-def jupyterlab(folder):
-    "Serve a copy of the notebooks from `folder`, with settings of its own; yields the address"
-    shutil.copytree(root/'nbs', folder/'nbs', ignore=shutil.ignore_patterns('.*'))
+def _serve(folder, module, *options):
+    "Run the server `module` over a copy of the notebooks in `folder`, with settings of its own; yields its address"
+    if not (folder/'nbs').exists(): shutil.copytree(root/'nbs', folder/'nbs', ignore=shutil.ignore_patterns('.*'))
     port = _free_port()
     private = {f'JUPYTER_{name}': str(folder/name.lower()) for name in ('CONFIG_DIR', 'DATA_DIR', 'RUNTIME_DIR')}
     private |= {f'JUPYTERLAB_{name}': str(folder/name.lower()) for name in ('SETTINGS_DIR', 'WORKSPACES_DIR')}
-    cmd = [sys.executable, '-m', 'jupyterlab', '--no-browser', f'--port={port}', '--ServerApp.port_retries=0', '--IdentityProvider.token=',
-           '--ServerApp.disable_check_xsrf=True', '--LabApp.expose_app_in_browser=True', f'--ServerApp.root_dir={folder}']
-    if hasattr(os, 'geteuid') and os.geteuid() == 0: cmd.append('--allow-root')
-    with open(folder/'jupyterlab.log', 'w') as log:
-        server = subprocess.Popen(cmd, env=os.environ | private, stdout=log, stderr=log)
-        url = f'http://127.0.0.1:{port}'
+    with open(folder/f'{module}.log', 'w') as log:
+        server = subprocess.Popen([sys.executable, '-m', module, '--no-browser', f'--port={port}', *options], env=os.environ | private, stdout=log, stderr=log)
         try:
             def up():
-                if server.poll() is not None: raise RuntimeError((folder/'jupyterlab.log').read_text()[-2000:])
-                return urlopen(f'{url}/api/status', timeout=5).status == 200
-            _wait(up, 'starting JupyterLab')
-            yield url
+                if server.poll() is not None: raise RuntimeError((folder/f'{module}.log').read_text()[-2000:])
+                with socket.create_connection(('127.0.0.1', port), 5): return True
+            _wait(up, f'starting {module}')
+            yield f'http://127.0.0.1:{port}'
         finally: server.terminate(); server.wait(20)
+
+@contextmanager
+def jupyterlab(folder):
+    "Serve a copy of the notebooks from `folder` with JupyterLab; yields the address"
+    root_user = ['--allow-root'] if hasattr(os, 'geteuid') and os.geteuid() == 0 else []
+    with _serve(folder, 'jupyterlab', '--ServerApp.port_retries=0', '--IdentityProvider.token=', '--ServerApp.disable_check_xsrf=True',
+                '--LabApp.expose_app_in_browser=True', f'--ServerApp.root_dir={folder}', *root_user) as url:
+        _wait(lambda: urlopen(f'{url}/api/status', timeout=5).status == 200, 'the first answer of JupyterLab')
+        yield url
+
+@contextmanager
+def voila(folder, name):
+    "Serve notebook `name` from `folder` with Voila; yields the address"
+    with _serve(folder, 'voila', str(folder/'nbs'/name)) as url: yield url
 
 @contextmanager
 def browser():

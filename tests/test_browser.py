@@ -1,7 +1,7 @@
 "The panels in a real JupyterLab, moved with a real mouse and a real keyboard"
 import re, time
 import pytest
-from jupyter_page import browser, chromium, jupyterlab, open_notebook, output_text
+from jupyter_page import browser, chromium, jupyterlab, open_notebook, output_text, voila
 from mnist_sgd.data import load_data
 from mnist_sgd.engine import run
 from mnist_sgd.recipe import parse_recipe
@@ -166,6 +166,32 @@ def test_no_thread_stays(page):
     while workers().strip() != 'workers 0' and time.monotonic() < end: page.wait_for_timeout(1000)
     assert workers().strip() == 'workers 0'
     show(page, 'lr=2, epochs=4')
+
+def test_accessible(page):
+    "No serious finding of an accessibility audit, in the light theme and in the dark one"
+    axe = pytest.importorskip('axe_playwright_python.sync_playwright').Axe()
+    show(page, 'lr=1, epochs=5, shuffle=on')
+    page.wait_for_timeout(3500)  # the names of the sliders' handles come a moment later
+    for theme in ('JupyterLab Light', 'JupyterLab Dark'):
+        page.evaluate('theme => window.jupyterapp.commands.execute("apputils:change-theme", {theme})', theme)
+        page.wait_for_timeout(1500)
+        found = axe.run(page, context='.jp-OutputArea .mnist-sgd').response['violations']
+        assert not [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v['impact'] in ('serious', 'critical')]
+    page.evaluate('window.jupyterapp.commands.execute("apputils:change-theme", {theme: "JupyterLab Light"})')
+
+def test_voila(site, tmp_path):
+    "The lab alone, served full screen: it retrains, and fits a narrow page"
+    pytest.importorskip('voila')
+    with voila(tmp_path, 'lab.ipynb') as url:
+        page = site[1].new_page(viewport=dict(width=1300, height=1000))
+        page.goto(url)
+        page.locator('.mnist-sgd [data-lr]').first.wait_for(timeout=90_000)
+        page.locator('.mnist-sgd-lr input').first.fill('10'); page.locator('.mnist-sgd-lr input').first.press('Enter')
+        page.wait_for_function('document.querySelector(".mnist-sgd [data-recipe]").dataset.recipe == "lr=10, epochs=20"', timeout=30_000)
+        page.set_viewport_size(dict(width=320, height=1000))
+        page.wait_for_timeout(500)
+        charts = page.locator('.mnist-sgd [data-lr] svg').evaluate_all('all => all.map(e => e.getBoundingClientRect()).map(r => [r.left, r.right])')
+        assert len(charts) == 6 and all(left >= 0 and right <= 325 and right - left > 200 for left, right in charts)
 
 def test_sweep_click(site):
     "A click in the sweep's map picks a run and opens it in the lab"
