@@ -108,12 +108,12 @@ def untouched(
     if isinstance(answer, str): return not answer.strip()
     return (inspect.isclass(answer) or inspect.isfunction(answer)) and all(map(_is_empty, _functions(answer)))
 
-# %% ../nbs/18_check.ipynb #b8a59c68
+# %% ../nbs/18_check.ipynb #32e01359
 @dataclass(frozen=True)
 class Failure:
     "An answer that raised, or went on for too long"
     kind: str     # Name of the error
-    message: str  # Its first line
+    message: str  # Its first two lines
     line: str     # The learner's line, if it was in one
     number: int   # And its number in the cell
 
@@ -121,7 +121,7 @@ def _failure(error, answer):
     files = {f.__code__.co_filename for f in _functions(answer)}
     own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
     line, number = (own[-1].line or '', own[-1].lineno) if own else ('', 0)
-    return Failure(type(error).__name__, (str(error).splitlines() or [''])[0], line, number)
+    return Failure(type(error).__name__, ' '.join(str(error).split('\n')[:2]).replace('\t', ''), line, number)
 
 def _where(failure):
     if not failure.number: return ''
@@ -170,7 +170,7 @@ class Try:
     want: object
     changed: tuple # Names of the inputs that it changed
 
-# %% ../nbs/18_check.ipynb #5b9dd5fb
+# %% ../nbs/18_check.ipynb #d1b14a2c
 class Exercise:
     "A task with an answer to compare with and the mistakes that are known"
     def __init__(self,
@@ -235,7 +235,9 @@ class Exercise:
     @functools.cached_property
     def wants(self):
         "What is right for each case"
-        return [_run(self, self.right, case, 600.)[0] for case in self.cases]
+        wants = [_run(self, self.right, case, 600.)[0] for case in self.cases]
+        for want in wants: assert not isinstance(want, Failure), f'{self.name}: {want}'
+        return wants
 
     def __repr__(self): return _plain(f'Exercise {self.name}', [self.task])
     def _repr_html_(self): return _box('gray', f'Exercise {self.name}', [self.task])
@@ -257,7 +259,7 @@ def _source(ex):
     if not inspect.isclass(ex.right): lines.append(f'{ex.name} = {ast.get_source_segment(text, node.body[-1].value)}')
     return '\n'.join(lines)
 
-# %% ../nbs/18_check.ipynb #0bc5b494
+# %% ../nbs/18_check.ipynb #793d8b3b
 def _run(ex, answer, case, limit):
     "What `answer` gives for a case, and the names of the inputs that it changed"
     given = copy.deepcopy(case)
@@ -269,6 +271,11 @@ def _run(ex, answer, case, limit):
     tensors = (z for z in zip(ex.inputs, given, case) if isinstance(z[-1], (Tensor, list)))
     return got, tuple(name for name, after, before in tensors if not same(after, before, 0))
 
+def _agrees(ex, t):
+    if isinstance(t.got, Failure): return False
+    try: return bool(ex.agree(t.got, t.want))
+    except Exception: return False                       # something of a quite different kind
+
 def _matches(ex, mistake, tries, wrong):
     "Is it this mistake?"
     if mistake.when is None:
@@ -276,7 +283,7 @@ def _matches(ex, mistake, tries, wrong):
         return all(_alike(t.got, _run(ex, answer, t.case, ex.limit)[0]) for t in tries)
     if not wrong or any(isinstance(t.got, Failure) for t in wrong): return False
     try: return all(mistake.when(t.got, t.want, *t.case) for t in wrong)
-    except Exception: return False                       # asked about something of a quite different kind
+    except Exception: return False
 
 def _alike(a, b):
     if isinstance(a, Failure) and isinstance(b, Failure): return (a.kind, a.message) == (b.kind, b.message)
@@ -308,7 +315,7 @@ def _general(ex, tries, wrong):
         return (f'The result has shape {list(got.shape)} where {list(want.shape)} is wanted.',
                 'Print the shape after each line: where does it go astray?')
 
-# %% ../nbs/18_check.ipynb #88893e91
+# %% ../nbs/18_check.ipynb #2a271f40
 def _details(ex, t):
     mine, want = _apart(t.got, t.want)
     given = '\n'.join(f'{n} = {shown(x)}' for n, x in zip(ex.inputs, t.case))
@@ -316,7 +323,7 @@ def _details(ex, t):
 
 def _judge(ex, tries):
     "Diagnosis, direction, details of what an answer gave; None if all of it is right"
-    wrong = [t for t in tries if not ex.agree(t.got, t.want)]
+    wrong = [t for t in tries if not _agrees(ex, t)]
     if not wrong: return None
     first, n = wrong[0], len(tries) - len(wrong)
     for m in ex.mistakes:

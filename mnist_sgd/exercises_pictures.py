@@ -122,8 +122,8 @@ def _(x, y, size): return list(zip(x.chunk(size), y.chunk(size)))
 @batches.mistake('The labels are missing.', 'A batch is a pair: the pictures and their labels.')
 def _(x, y, size): return list(x.split(size))
 
-# %% ../nbs/20_exercises_pictures.ipynb #c8522451
-@exercise('00', 'How many pictures does the last batch have, when 12,396 pictures are dealt out in 49 batches of 256? Give a number.', made=True, read=float,
+# %% ../nbs/20_exercises_pictures.ipynb #7162675f
+@exercise('00', 'How many pictures does the last batch have, when 12,396 pictures are dealt out in 49 batches of 256? Give a number.', made=True, read=float, agree=lambda got, want: got == want,
           hints=('All batches but the last are full.', '48 full batches come first.', 'What is left of 12,396 after taking away 48 times 256?'),
           why='48 full batches take 12,288 pictures.')
 def last_batch():
