@@ -37,107 +37,130 @@ def _images():
 def to_rows(images):
     return images.reshape(-1, 28*28).float() / 255
 
-# %% ../nbs/20_exercises_pictures.ipynb #3e7173a1
-@to_rows.mistake('The shape is right, but the numbers still go up to 255.', 'A white pixel is 255 now and has to be 1.')
+# %% ../nbs/20_exercises_pictures.ipynb #d5f26edd
+@to_rows.mistake('The shape is right, but the numbers still go up to 255.',
+                 'A white pixel is 255 now and has to be 1.')
 def _(images): return images.reshape(-1, 784).float()
 
 @to_rows.mistake(lambda got, want, images: f'The numbers are right, but the shape is still {list(got.shape)}.',
                  'A picture has to become one row of 784 numbers.')
 def _(images): return images / 255
 
-@to_rows.mistake('Each picture is a column here, and it should be a row.', 'The number of pictures comes first in the shape.')
+@to_rows.mistake('Each picture is a column here, and it should be a row.',
+                 'The number of pictures comes first in the shape.')
 def _(images): return images.reshape(-1, 784).T / 255
 
-@to_rows.mistake('All grey is gone: `//` leaves nothing but 0 and 1.', 'Divide with a single `/`, which gives floats.')
+@to_rows.mistake('All grey is gone: `//` leaves nothing but 0 and 1.',
+                 'Divide with a single `/`, which gives floats.')
 def _(images): return images.reshape(-1, 784) // 255
 
-@to_rows.mistake('White comes out a little below 1: you divided by 256.', 'Which is the largest number that a pixel can have?')
+@to_rows.mistake('White comes out a little below 1: you divided by 256.',
+                 'Which is the largest number that a pixel can have?')
 def _(images): return images.reshape(-1, 784) / 256
 
 @to_rows.mistake('The shape is right, but each row holds pixels of several pictures.',
                  'Leave the first dimension where it is, and unroll the other two.')
 def _(images): return images.permute(1, 2, 0).reshape(-1, 784) / 255
 
-@to_rows.mistake('All pictures hang together in one long row.', 'One row for each of them: a shape has two sizes here.')
+@to_rows.mistake('All pictures hang together in one long row.',
+                 'One row for each of them: a shape has two sizes here.')
 def _(images): return images.flatten() / 255
 
-# %% ../nbs/20_exercises_pictures.ipynb #57da7ea1
-@exercise('00', 'Write `make_labels(n_threes, n_sevens)`: a column of floats, shape `[n_threes+n_sevens,1]`, first a 1 for '
-          'each three, then a 0 for each seven.', cases=lambda: [(1, 1), (2, 3), (3, 0)],
+# %% ../nbs/20_exercises_pictures.ipynb #ef386aab
+@exercise('00',
+          'Write `make_labels(n_threes, n_sevens)`: a column of floats, shape `[n_threes+n_sevens,1]`, first '
+          'a 1 for each three, then a 0 for each seven.', cases=lambda: [(1, 1), (2, 3), (3, 0)],
           hints=('Make the ones, make the zeros, and join them.',
-                 '`torch.ones` and `torch.zeros` take a shape and make floats. `torch.cat` joins a list of tensors.',
+                 '`torch.ones` and `torch.zeros` take a shape and make floats. `torch.cat` joins a list of '
+                 'tensors.',
                  'The ones have the shape `(n_threes, 1)`.'),
           why='Made as columns from the start, they need no reshaping.')
 def make_labels(n_threes, n_sevens):
     return torch.cat([torch.ones(n_threes, 1), torch.zeros(n_sevens, 1)])
 
-# %% ../nbs/20_exercises_pictures.ipynb #3ec74d18
-@make_labels.mistake(lambda got, want, *n: f'The labels have shape {list(got.shape)}: a row of numbers, and not a column.',
-                     'What would `[N]` against `[N,1]` broadcast to?')
+# %% ../nbs/20_exercises_pictures.ipynb #0c1053df
+@make_labels.mistake(lambda got, want, *n: f'The labels have shape {list(got.shape)}: a row of numbers, and '
+                         'not a column.', 'What would `[N]` against `[N,1]` broadcast to?')
 def _(n3, n7): return torch.cat([torch.ones(n3), torch.zeros(n7)])
 
-@make_labels.mistake('Threes and sevens have changed places: here a three is 0.', 'The question is "is it a three?", and 1 means yes.')
+@make_labels.mistake('Threes and sevens have changed places: here a three is 0.',
+                     'The question is "is it a three?", and 1 means yes.')
 def _(n3, n7): return torch.cat([torch.zeros(n3, 1), torch.ones(n7, 1)])
 
 @make_labels.mistake('The values are right, but the sevens come first.', 'In which order are the pictures?')
 def _(n3, n7): return torch.cat([torch.zeros(n7, 1), torch.ones(n3, 1)])
 
-@make_labels.mistake('The labels are whole numbers.', 'A loss subtracts them from floats: write `1.`, or end with `.float()`.')
+@make_labels.mistake('The labels are whole numbers.',
+                     'A loss subtracts them from floats: write `1.`, or end with `.float()`.')
 def _(n3, n7): return torch.tensor([1]*n3 + [0]*n7)[:,None]
 
-@make_labels.mistake('This is one row with N columns, shape `[1,N]`.', 'It has to stand upright: one label in each row.')
+@make_labels.mistake('This is one row with N columns, shape `[1,N]`.',
+                     'It has to stand upright: one label in each row.')
 def _(n3, n7): return torch.tensor([1.]*n3 + [0.]*n7)[None]
 
-# %% ../nbs/20_exercises_pictures.ipynb #3397853d
+# %% ../nbs/20_exercises_pictures.ipynb #3a58258e
 def _listed(x): return list(x) if isinstance(x, Iterator) else x
 
-def _pairs(): return [(_random(n, 2), torch.arange(float(n))[:,None], size) for n, size in ((2, 2), (3, 5), (5, 2), (6, 3))]
+def _pairs():
+    return [(_random(n, 2), torch.arange(float(n))[:,None], size) for n, size in ((2, 2), (3, 5), (5, 2), (6, 3))]
 
-@exercise('00', 'Write `batches(x, y, batch_size)`: a list of pairs `(xb, yb)`, in order, each with `batch_size` rows of `x` and the same '
-          'rows of `y`. The last one is shorter if need be.', cases=_pairs,
+@exercise('00',
+          'Write `batches(x, y, batch_size)`: a list of pairs `(xb, yb)`, in order, each with `batch_size` '
+          'rows of `x` and the same rows of `y`. The last one is shorter if need be.', cases=_pairs,
           use=lambda answer, x, y, batch_size: _listed(answer(x, y, batch_size)),
-          hints=('At which rows do the batches begin?', '`range(0, len(x), batch_size)` gives the beginnings.',
+          hints=('At which rows do the batches begin?',
+                 '`range(0, len(x), batch_size)` gives the beginnings.',
                  'A slice `x[i:i+batch_size]` that reaches beyond the end just stops there.'),
           why='Slices stop at the end by themselves, so the short last batch needs no care.')
 def batches(x, y, batch_size):
     starts = range(0, len(x), batch_size)
     return [(x[i:i+batch_size], y[i:i+batch_size]) for i in starts]
 
-# %% ../nbs/20_exercises_pictures.ipynb #bcfc3f61
-@batches.mistake(lambda got, want, x, y, size: f'The last {len(x) % size} of {len(x)} rows are missing.', 'The last batch may be shorter, but it counts.')
+# %% ../nbs/20_exercises_pictures.ipynb #598f1915
+@batches.mistake(lambda got, want, x, y, size: f'The last {len(x) % size} of {len(x)} rows are missing.',
+                 'The last batch may be shorter, but it counts.')
 def _(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) - size + 1, size)]
 
-@batches.mistake('There is an empty batch at the end.', 'Where does the last batch begin if the rows come out even?')
+@batches.mistake('There is an empty batch at the end.',
+                 'Where does the last batch begin if the rows come out even?')
 def _(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) + 1, size)]
 
-@batches.mistake('The batches overlap: each begins one row after the last.', 'How far is it from one beginning to the next?')
+@batches.mistake('The batches overlap: each begins one row after the last.',
+                 'How far is it from one beginning to the next?')
 def _(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(len(x))]
 
 @batches.mistake('`x` is cut, but each batch comes with all of `y`.', 'Cut both at the same rows.')
 def _(x, y, size): return [(x[i:i+size], y) for i in range(0, len(x), size)]
 
-@batches.mistake('You made `batch_size` batches; it should be `batch_size` rows in each.', '`chunk` counts pieces, `split` counts rows.')
+@batches.mistake('You made `batch_size` batches; it should be `batch_size` rows in each.',
+                 '`chunk` counts pieces, `split` counts rows.')
 def _(x, y, size): return list(zip(x.chunk(size), y.chunk(size)))
 
 @batches.mistake('The labels are missing.', 'A batch is a pair: the pictures and their labels.')
 def _(x, y, size): return list(x.split(size))
 
-# %% ../nbs/20_exercises_pictures.ipynb #7162675f
-@exercise('00', 'How many pictures does the last batch have, when 12,396 pictures are dealt out in 49 batches of 256? Give a number.', made=True, read=float, agree=lambda got, want: got == want,
-          hints=('All batches but the last are full.', '48 full batches come first.', 'What is left of 12,396 after taking away 48 times 256?'),
+# %% ../nbs/20_exercises_pictures.ipynb #b81f93da
+@exercise('00',
+          'How many pictures does the last batch have, when 12,396 pictures are dealt out in 49 batches of '
+          '256? Give a number.', made=True, read=float, agree=lambda got, want: got == want,
+          hints=('All batches but the last are full.',
+                 '48 full batches come first.',
+                 'What is left of 12,396 after taking away 48 times 256?'),
           why='48 full batches take 12,288 pictures.')
 def last_batch():
     return 12396 - 48*256
 
-# %% ../nbs/20_exercises_pictures.ipynb #7fd686ee
+# %% ../nbs/20_exercises_pictures.ipynb #e85118c1
 @last_batch.mistake('256 is what a full batch has.', 'Do 49 times 256 give 12,396?')
 def _(): return 256
 
-@last_batch.mistake('This is the mean size of a batch.', 'All but the last have the same size, so the last has to be much smaller.',
+@last_batch.mistake('This is the mean size of a batch.',
+                    'All but the last have the same size, so the last has to be much smaller.',
                     when=lambda got, want: 252 <= got <= 253)
 def _(): return 12396 / 49
 
-@last_batch.mistake('This is how many batches there are, and not what is in the last.', 'Count pictures.', when=lambda got, want: 48 <= got <= 49)
+@last_batch.mistake('This is how many batches there are, and not what is in the last.', 'Count pictures.',
+                    when=lambda got, want: 48 <= got <= 49)
 def _(): return 12396 / 256
 
 @last_batch.mistake('You have taken away 47 full batches.', 'Of 49, only one is not full.')
@@ -146,94 +169,117 @@ def _(): return 12396 - 47*256
 @last_batch.mistake('This is how many pictures the last batch lacks.', 'And how many does it have?')
 def _(): return 49*256 - 12396
 
-# %% ../nbs/20_exercises_pictures.ipynb #157c0117
+# %% ../nbs/20_exercises_pictures.ipynb #0ef3472d
 def _drawn(answer, size, std):
     p = answer(size, std)
     if not isinstance(p, torch.Tensor): return p
     z = p.detach().float()
-    return {'shape': list(p.shape), 'requires grad': p.requires_grad, 'is a leaf': p.is_leaf, 'mean': z.mean().item(),
-            'spread': z.std().item(), 'beyond two spreads': ((z - z.mean()).abs() > 2*z.std()).float().mean().item()}
+    far = ((z - z.mean()).abs() > 2*z.std()).float().mean()
+    return {'shape': list(p.shape), 'requires grad': p.requires_grad, 'is a leaf': p.is_leaf,
+            'mean': z.mean().item(), 'spread': z.std().item(), 'beyond two spreads': far.item()}
 
 def _drawn_alike(got, want):
-    if not isinstance(got, dict) or any(got[k] != want[k] for k in ('shape', 'requires grad', 'is a leaf')): return False
-    return abs(got['spread']/want['spread'] - 1) < .15 and abs(got['mean']) < .15*want['spread'] and got['beyond two spreads'] > .015
+    exact = all(got[k] == want[k] for k in ('shape', 'requires grad', 'is a leaf'))
+    wide = abs(got['spread']/want['spread'] - 1) < .15
+    return exact and wide and abs(got['mean']) < .15*want['spread'] and got['beyond two spreads'] > .015
 
-@exercise('01', 'Write `my_init_params(size, std)`: a tensor of shape `size`, drawn from the bell curve with mean 0 and spread `std`, that '
-          'requires grad and is a leaf (what `backward()` fills the `.grad` of).', use=_drawn, agree=_drawn_alike,
-          cases=lambda: [((784, 1), 1.), ((1000,), .1), ((40, 20), 10.)],
-          hints=('`torch.randn(size)` draws from the bell curve with a spread of 1.', 'Widen first; ask for gradients at the very end.',
+@exercise('01',
+          'Write `my_init_params(size, std)`: a tensor of shape `size`, drawn from the bell curve with mean 0 '
+          'and spread `std`, that requires grad and is a leaf (what `backward()` fills the `.grad` of).',
+          use=_drawn, agree=_drawn_alike, cases=lambda: [((784, 1), 1.), ((1000,), .1), ((40, 20), 10.)],
+          hints=('`torch.randn(size)` draws from the bell curve with a spread of 1.',
+                 'Widen first; ask for gradients at the very end.',
                  '`requires_grad_()` changes a tensor in place and returns it.'),
-          why='What is computed from a tensor that requires grad is no leaf. So the multiplication comes first.')
+          why='What is computed from a tensor that requires grad is no leaf. So the multiplication comes '
+              'first.')
 def my_init_params(size, std):
     return (torch.randn(size)*std).requires_grad_()
 
-# %% ../nbs/20_exercises_pictures.ipynb #bcbc8b0c
-@my_init_params.mistake('Nothing will be recorded: the tensor does not require grad.', 'One call at the end is missing.',
-                        when=lambda got, *_: not got['requires grad'])
+# %% ../nbs/20_exercises_pictures.ipynb #05ead72e
+@my_init_params.mistake('Nothing will be recorded: the tensor does not require grad.',
+                        'One call at the end is missing.', when=lambda got, *_: not got['requires grad'])
 def _(size, std): return torch.randn(size)*std
 
-@my_init_params.mistake('The tensor is the result of a multiplication and not a leaf, so its `.grad` will stay None.', 'Multiply first, then ask for gradients.',
+@my_init_params.mistake('The tensor is the result of a multiplication and not a leaf, so its `.grad` will '
+                        'stay None.', 'Multiply first, then ask for gradients.',
                         when=lambda got, *_: not got['is a leaf'])
 def _(size, std): return torch.randn(size, requires_grad=True)*std
 
-@my_init_params.mistake('The spread is always 1: `std` is not used.', 'How do you make random numbers ten times as wide?',
+@my_init_params.mistake('The spread is always 1: `std` is not used.',
+                        'How do you make random numbers ten times as wide?',
                         when=lambda got, want, size, std: abs(got['spread'] - 1) < .15)
 def _(size, std): return torch.randn(size).requires_grad_()
 
-@my_init_params.mistake('All numbers are positive.', '`rand` draws from 0 to 1; the bell curve is another function.',
+@my_init_params.mistake('All numbers are positive.',
+                        '`rand` draws from 0 to 1; the bell curve is another function.',
                         when=lambda got, want, size, std: got['mean'] > .3*std)
 def _(size, std): return (torch.rand(size)*std).requires_grad_()
 
-@my_init_params.mistake('The mean is 0, but this is no bell curve: nothing lies far out.', 'Is there a function that draws from the bell curve itself?',
+@my_init_params.mistake('The mean is 0, but this is no bell curve: nothing lies far out.',
+                        'Is there a function that draws from the bell curve itself?',
                         when=lambda got, want, size, std: got['beyond two spreads'] < .015)
 def _(size, std): return ((torch.rand(size) - .5)*12**.5*std).requires_grad_()
 
-@my_init_params.mistake('The spread is 1/std: wide becomes narrow.', 'Multiply.', when=lambda got, want, size, std: abs(got['spread']*std - 1) < .15)
+@my_init_params.mistake('The spread is 1/std: wide becomes narrow.', 'Multiply.',
+                        when=lambda got, want, size, std: abs(got['spread']*std - 1) < .15)
 def _(size, std): return (torch.randn(size)/std).requires_grad_()
 
-# %% ../nbs/20_exercises_pictures.ipynb #41a5c00b
-def _linear_cases(): return [(_random(n, d, seed=n), _random(d, 1, seed=n+1), _random(1, seed=n+2)) for n, d in ((1, 2), (3, 2), (4, 5))]
+# %% ../nbs/20_exercises_pictures.ipynb #94ba938b
+def _linear_cases():
+    sizes = (1, 2), (3, 2), (4, 5)
+    return [(_random(n, d, seed=n), _random(d, 1, seed=n+1), _random(1, seed=n+2)) for n, d in sizes]
 
-@exercise('01', 'Write `my_linear(xb, weights, bias)`: a score for each row of `xb`, as a column. Shapes: `[n,d]`, `[d,1]`, `[1]`, and `[n,1]` comes out.',
-          cases=_linear_cases,
-          hints=('For one picture: multiply each pixel by its weight, add up, add the bias.', '`@` does the multiplying and the adding up for all rows at once.',
+@exercise('01',
+          'Write `my_linear(xb, weights, bias)`: a score for each row of `xb`, as a column. Shapes: `[n,d]`, '
+          '`[d,1]`, `[1]`, and `[n,1]` comes out.', cases=_linear_cases,
+          hints=('For one picture: multiply each pixel by its weight, add up, add the bias.',
+                 '`@` does the multiplying and the adding up for all rows at once.',
                  '`xb@weights` has shape `[n,1]`. One more number has to be added.'),
           why='The bias, shape `[1]`, is added to each row.')
 def my_linear(xb, weights, bias):
     return xb@weights + bias
 
-# %% ../nbs/20_exercises_pictures.ipynb #865fdc81
+# %% ../nbs/20_exercises_pictures.ipynb #bdcbe3cf
 @my_linear.mistake('The bias is missing.', 'What score does a black picture get?')
 def _(xb, weights, bias): return xb@weights
 
-@my_linear.mistake(lambda got, want, xb, *_: f'The scores are right, but their shape is {list(got.shape)} and not {list(want.shape)}.',
+@my_linear.mistake(lambda got, want, xb, *_: f'The scores are right, but their shape is {list(got.shape)} and '
+                       f'not {list(want.shape)}.',
                    'Keep the column: `sum(1, keepdim=True)`, or a matrix product.')
 def _(xb, weights, bias): return (xb*weights[:,0]).sum(1) + bias
 
-@my_linear.mistake('The scores lie on their side, shape `[1,n]`.', 'Which of the two comes first in the product?')
+@my_linear.mistake('The scores lie on their side, shape `[1,n]`.',
+                   'Which of the two comes first in the product?')
 def _(xb, weights, bias): return weights.T@xb.T + bias
 
-@my_linear.mistake('The bias is added to every pixel, before the weights.', 'It is added once, to the finished sum.')
+@my_linear.mistake('The bias is added to every pixel, before the weights.',
+                   'It is added once, to the finished sum.')
 def _(xb, weights, bias): return (xb + bias)@weights
 
-@my_linear.mistake('The pixels are multiplied by their weights, but not added up.', '`*` multiplies; `@` multiplies and adds up.')
+@my_linear.mistake('The pixels are multiplied by their weights, but not added up.',
+                   '`*` multiplies; `@` multiplies and adds up.')
 def _(xb, weights, bias): return xb*weights.T + bias
 
-@my_linear.mistake('These are confidences: the sigmoid is in already.', 'The model gives scores; squeezing them comes later.')
+@my_linear.mistake('These are confidences: the sigmoid is in already.',
+                   'The model gives scores; squeezing them comes later.')
 def _(xb, weights, bias): return (xb@weights + bias).sigmoid()
 
-# %% ../nbs/20_exercises_pictures.ipynb #cf03caa5
-def _scores(): return [(torch.tensor(v)[:,None],) for v in ([0.], [6.], [6., 0.], [-6., 1., 2., .05], [-8., -5., 7., .995, 3., .002])]
+# %% ../nbs/20_exercises_pictures.ipynb #1c5cbf49
+def _scores():
+    scores = [0.], [6.], [6., 0.], [-6., 1., 2., .05], [-8., -5., 7., .995, 3., .002]
+    return [(torch.tensor(v)[:,None],) for v in scores]
 
-@exercise('01', 'Write `saturated_share(preds)`: the share of scores whose sigmoid is below 0.01 or above 0.99, from 0 to 1. `preds` are scores, shape `[n,1]`.',
-          cases=_scores,
-          hints=('Scores are not confidences yet.', 'Two comparisons, joined by `|`, give True and False for each picture.', 'The mean of True and False, as floats, is a share.'),
-          why='`|` is "or", element by element.')
+@exercise('01',
+          'Write `saturated_share(preds)`: the share of scores whose sigmoid is below 0.01 or above 0.99, '
+          'from 0 to 1. `preds` are scores, shape `[n,1]`.', cases=_scores,
+          hints=('Scores are not confidences yet.',
+                 'Two comparisons, joined by `|`, give True and False for each picture.',
+                 'The mean of True and False, as floats, is a share.'), why='`|` is "or", element by element.')
 def saturated_share(preds):
     p = preds.sigmoid()
     return ((p < .01) | (p > .99)).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #42e830ba
+# %% ../nbs/20_exercises_pictures.ipynb #ff002c4d
 @saturated_share.mistake('You compared the scores themselves.', 'Put them through the sigmoid first.')
 def _(preds): return ((preds < .01) | (preds > .99)).float().mean()
 
@@ -243,7 +289,8 @@ def _(preds): return (preds.sigmoid() > .99).float().mean()
 @saturated_share.mistake('Only the certain sevens are counted.', 'One can be certain of a three as well.')
 def _(preds): return (preds.sigmoid() < .01).float().mean()
 
-@saturated_share.mistake('This is always 0: no number is below 0.01 *and* above 0.99.', 'Which word did the task use?')
+@saturated_share.mistake('This is always 0: no number is below 0.01 *and* above 0.99.',
+                         'Which word did the task use?')
 def _(preds): return ((preds.sigmoid() < .01) & (preds.sigmoid() > .99)).float().mean()
 
 @saturated_share.mistake('You counted pictures.', 'A share is a count divided by how many there are.')
@@ -252,37 +299,46 @@ def _(preds): return ((preds.sigmoid() - .5).abs() > .49).float().sum()
 @saturated_share.mistake('This is the share that is *not* saturated.', 'The other part of 1.')
 def _(preds): return ((preds.sigmoid() - .5).abs() < .49).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #672d6ce7
+# %% ../nbs/20_exercises_pictures.ipynb #2d2394b7
 def _tried_std(std):
     if not 0 <= std < 1e6: return dict(std=std, share=0.)
     with torch.no_grad(): preds = linear1(digits().valid_x, init_params((28*28, 1), std), init_params(1, std))
     return dict(std=std, share=saturated_share.right(preds).item())
 
-@exercise('01', 'Find an `std` for `init_params` at which *more than half* of the validation pictures are saturated (p below 0.01 or above 0.99). Give a number.',
-          made=True, read=float, use=_tried_std, agree=lambda got, want: got['share'] > .5,
-          hints=('Wider weights make larger scores.', 'The histograms of the lesson show four values of std, with the share above each.',
+@exercise('01',
+          'Find an `std` for `init_params` at which *more than half* of the validation pictures are saturated '
+          '(p below 0.01 or above 0.99). Give a number.', made=True, read=float, use=_tried_std,
+          agree=lambda got, want: got['share'] > .5, hints=('Wider weights make larger scores.',
+                 'The histograms of the lesson show four values of std, with the share above each.',
                  'At 0.1 there is next to none; at 1 there are most.'),
-          why='With std 1 a score is a sum of about a hundred bright pixels times a weight each, and ten is a usual size for it.')
+          why='With std 1 a score is a sum of about a hundred bright pixels times a weight each, and ten is a '
+              'usual size for it.')
 def wide_std():
     return 1.
 
-# %% ../nbs/20_exercises_pictures.ipynb #78519b8e
-@wide_std.mistake('With all weights at 0 every p is exactly 0.5.', 'Nothing is less certain than that: go the other way.', when=lambda got, want: got['std'] == 0)
+# %% ../nbs/20_exercises_pictures.ipynb #9e9f2bb4
+@wide_std.mistake('With all weights at 0 every p is exactly 0.5.',
+                  'Nothing is less certain than that: go the other way.',
+                  when=lambda got, want: got['std'] == 0)
 def _(): return 0.
 
-@wide_std.mistake('A spread is not negative.', 'It says how far from 0 the weights lie, on either side.', when=lambda got, want: got['std'] < 0)
+@wide_std.mistake('A spread is not negative.', 'It says how far from 0 the weights lie, on either side.',
+                  when=lambda got, want: got['std'] < 0)
 def _(): return -1.
 
-@wide_std.mistake('This is no number that weights can be drawn with.', 'Anything below a million will do.', when=lambda got, want: not abs(got['std']) < 1e6)
+@wide_std.mistake('This is no number that weights can be drawn with.', 'Anything below a million will do.',
+                  when=lambda got, want: not abs(got['std']) < 1e6)
 def _(): return math.inf
 
-@wide_std.mistake('So narrow that next to no picture is saturated.', 'Try ten times as much.', when=lambda got, want: got['share'] < .05)
+@wide_std.mistake('So narrow that next to no picture is saturated.', 'Try ten times as much.',
+                  when=lambda got, want: got['share'] < .05)
 def _(): return .01
 
-@wide_std.mistake(lambda got, want: f'Nearly: {got["share"]:.0%} of the pictures are saturated.', 'A little wider still.', when=lambda got, want: got['share'] >= .05)
+@wide_std.mistake(lambda got, want: f'Nearly: {got["share"]:.0%} of the pictures are saturated.',
+                  'A little wider still.', when=lambda got, want: got['share'] >= .05)
 def _(): return .3
 
-# %% ../nbs/20_exercises_pictures.ipynb #8c362938
+# %% ../nbs/20_exercises_pictures.ipynb #41ffff02
 def _loss_and_grad(answer, preds, targets):
     preds.requires_grad_()
     loss = answer(preds, targets)
@@ -295,69 +351,87 @@ def _predictions():
     yield torch.tensor([[2.], [.3]]), torch.tensor([[1.], [0.]])
     for n in (4, 7): yield _random(n, 1, seed=n)*2, (_random(n, 1, seed=n+1) > 0).float()
 
-@exercise('02', 'Write `my_mnist_loss(preds, targets)`: the mean distance of `preds.sigmoid()` from the label, a single number that `backward()` can be called on. '
-          'Both are columns, `[n,1]`; a target is 1 for a three and 0 for a seven.', cases=lambda: list(_predictions()), use=_loss_and_grad,
-          hints=('How far is p from 1, and how far from 0?', '`torch.where(condition, a, b)` takes `a` where the condition holds and `b` elsewhere.',
+@exercise('02',
+          'Write `my_mnist_loss(preds, targets)`: the mean distance of `preds.sigmoid()` from the label, a '
+          'single number that `backward()` can be called on. Both are columns, `[n,1]`; a target is 1 for a '
+          'three and 0 for a seven.', cases=lambda: list(_predictions()), use=_loss_and_grad,
+          hints=('How far is p from 1, and how far from 0?',
+                 '`torch.where(condition, a, b)` takes `a` where the condition holds and `b` elsewhere.',
                  'For a three the distance is `1-p`, for a seven `p`. Then the mean.'),
           why='Everything in it has a slope, so the gradient finds its way back to the scores.')
 def my_mnist_loss(preds, targets):
     p = preds.sigmoid()
     return torch.where(targets==1, 1-p, p).mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #47db92de
+# %% ../nbs/20_exercises_pictures.ipynb #afe19923
 def _times(got, *_): return f'{list(got["loss"].shape)}'
 
-@my_mnist_loss.mistake(lambda got, want, preds, targets: f'Loss has shape {_times(got)}: you compare predictions and targets of shapes [{len(preds)}] and {list(targets.shape)}.',
-                       'Every prediction meets every label: keep both as columns.', when=lambda got, want, preds, targets: got['loss'].shape == (len(preds), len(preds)))
+@my_mnist_loss.mistake(lambda got, want, preds, targets: f'Loss has shape {_times(got)}: you compare '
+                           f'predictions and targets of shapes [{len(preds)}] '
+                           f'and {list(targets.shape)}.',
+                       'Every prediction meets every label: keep both as columns.',
+                       when=lambda got, want, preds, targets: got['loss'].shape == (len(preds), len(preds)))
 def _(preds, targets): return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0])
 
-@my_mnist_loss.mistake(lambda got, want, preds, targets: f'Loss has shape {_times(got)}: one number for each picture.', 'One step is missing at the end.',
+@my_mnist_loss.mistake(lambda got, want, preds, targets: f'Loss has shape {_times(got)}: one number for each '
+                           'picture.', 'One step is missing at the end.',
                        when=lambda got, want, preds, targets: got['loss'].shape == preds.shape)
 def _(preds, targets): return (preds.sigmoid() - targets).abs()
 
-@my_mnist_loss.mistake(lambda got, want, preds, targets: f'A mean over {len(preds)} times {len(preds)} differences: a shape of [{len(preds)}] met one of [{len(preds)}, 1].',
-                       'Do you drop a dimension somewhere? Keep both as columns.')
+@my_mnist_loss.mistake(lambda got, want, preds, targets: f'A mean over {len(preds)} times {len(preds)} '
+                           f'differences: a shape of [{len(preds)}] met one of '
+                           f'[{len(preds)}, 1].', 'Do you drop a dimension somewhere? Keep both as columns.')
 def _(preds, targets): return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0]).mean()
 
-@my_mnist_loss.mistake('The sigmoid is missing: you measure the distance of the bare scores.', 'A score of 100 should not be better than right.')
+@my_mnist_loss.mistake('The sigmoid is missing: you measure the distance of the bare scores.',
+                       'A score of 100 should not be better than right.')
 def _(preds, targets): return torch.where(targets==1, 1-preds, preds).mean()
 
-@my_mnist_loss.mistake('It is the wrong way round: a certain and right answer costs most.', 'For a three, p should be near 1.')
+@my_mnist_loss.mistake('It is the wrong way round: a certain and right answer costs most.',
+                       'For a three, p should be near 1.')
 def _(preds, targets): return torch.where(targets==1, preds.sigmoid(), 1-preds.sigmoid()).mean()
 
-@my_mnist_loss.mistake('You added up instead of taking the mean.', 'With a sum, twice as many pictures make a loss twice as large.')
+@my_mnist_loss.mistake('You added up instead of taking the mean.',
+                       'With a sum, twice as many pictures make a loss twice as large.')
 def _(preds, targets): return (preds.sigmoid() - targets).abs().sum()
 
-# %% ../nbs/20_exercises_pictures.ipynb #aac675c7
-@my_mnist_loss.mistake('The number is right, but `backward()` has nothing to go back on.', 'Return the tensor itself, without `item()` or `detach()`.',
+# %% ../nbs/20_exercises_pictures.ipynb #23db8401
+@my_mnist_loss.mistake('The number is right, but `backward()` has nothing to go back on.',
+                       'Return the tensor itself, without `item()` or `detach()`.',
                        when=lambda got, want, *_: got['grad'] is None and same(got['loss'], want['loss']))
 def _(preds, targets): return (preds.sigmoid() - targets).abs().mean().detach()
 
 @my_mnist_loss.mistake('You squared the distances.', 'The distance itself is wanted: `1-p` or `p`.')
 def _(preds, targets): return (preds.sigmoid() - targets).square().mean()
 
-@my_mnist_loss.mistake('This is the cross-entropy, with a logarithm in it.', 'A fine loss, and another one: here it is the plain distance.')
+@my_mnist_loss.mistake('This is the cross-entropy, with a logarithm in it.',
+                       'A fine loss, and another one: here it is the plain distance.')
 def _(preds, targets): return torch.nn.functional.binary_cross_entropy_with_logits(preds, targets)
 
 @my_mnist_loss.mistake('The sigmoid is taken twice.', 'p is `preds.sigmoid()`, and that is all.')
 def _(preds, targets): return (preds.sigmoid().sigmoid() - targets).abs().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #139150ad
-def _accuracy_cases(): return [(torch.tensor(p)[:,None], torch.tensor(y)[:,None]) for p, y in (
-    ([.3, -2.], [1., 0.]), ([2., -1.], [1., 1.]), ([.2, -.4, 3.], [1., 0., 0.]), ([.1, .3, -.2, -5., 4.], [1., 1., 1., 0., 0.]))]
+# %% ../nbs/20_exercises_pictures.ipynb #42733682
+def _accuracy_cases():
+    cases = ([.3, -2.], [1., 0.]), ([2., -1.], [1., 1.]), ([.2, -.4, 3.], [1., 0., 0.]), \
+        ([.1, .3, -.2, -5., 4.], [1., 1., 1., 0., 0.])
+    return [(torch.tensor(p)[:,None], torch.tensor(y)[:,None]) for p, y in cases]
 
-@exercise('02', 'Write `my_accuracy(preds, yb)`: the share of pictures that are called rightly, from 0 to 1. `preds` are scores before the sigmoid; both have shape `[n,1]`.',
-          cases=_accuracy_cases,
-          hints=('Which scores say "a three"?', 'Compare twice: what the model says, and whether that is the label.', 'The mean of True and False, as floats.'),
-          why='A score above 0 is a p above 0.5.')
+@exercise('02', 'Write `my_accuracy(preds, yb)`: the share of pictures that are called rightly, from 0 to 1. '
+          '`preds` are scores before the sigmoid; both have shape `[n,1]`.', cases=_accuracy_cases,
+          hints=('Which scores say "a three"?',
+                 'Compare twice: what the model says, and whether that is the label.',
+                 'The mean of True and False, as floats.'), why='A score above 0 is a p above 0.5.')
 def my_accuracy(preds, yb):
     return ((preds > 0) == (yb == 1)).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #fb8a53bc
-@my_accuracy.mistake('You asked for scores above 0.5; that is a p above 0.62.', 'A score of 0.3 says "a three" already. Where does the sigmoid cross 0.5?')
+# %% ../nbs/20_exercises_pictures.ipynb #7ce16726
+@my_accuracy.mistake('You asked for scores above 0.5; that is a p above 0.62.',
+                     'A score of 0.3 says "a three" already. Where does the sigmoid cross 0.5?')
 def _(preds, yb): return ((preds > .5) == (yb == 1)).float().mean()
 
-@my_accuracy.mistake('Everything counts as a three, as no sigmoid is below 0.', 'After the sigmoid the border lies elsewhere.')
+@my_accuracy.mistake('Everything counts as a three, as no sigmoid is below 0.',
+                     'After the sigmoid the border lies elsewhere.')
 def _(preds, yb): return ((preds.sigmoid() > 0) == (yb == 1)).float().mean()
 
 @my_accuracy.mistake('This is the share that is wrong.', 'Count the others.')
@@ -366,51 +440,64 @@ def _(preds, yb): return ((preds > 0) != (yb == 1)).float().mean()
 @my_accuracy.mistake('You counted pictures.', 'A share is a count divided by how many there are.')
 def _(preds, yb): return ((preds > 0) == (yb == 1)).float().sum()
 
-@my_accuracy.mistake(lambda got, want, preds, yb: f'The shape is {list(got.shape)}: right or wrong for each picture.', 'One number is wanted: take the mean.', when=lambda got, want, *_: got.dim() > 0)
+@my_accuracy.mistake(lambda got, want, preds, yb: f'The shape is {list(got.shape)}: right or wrong for each '
+                         'picture.', 'One number is wanted: take the mean.',
+                     when=lambda got, want, *_: got.dim() > 0)
 def _(preds, yb): return (preds > 0) == (yb == 1)
 
-@my_accuracy.mistake('Every prediction is compared with every label.', 'Do you drop a dimension somewhere? Keep both as columns.')
+@my_accuracy.mistake('Every prediction is compared with every label.',
+                     'Do you drop a dimension somewhere? Keep both as columns.')
 def _(preds, yb): return ((preds > 0) == (yb[:,0] == 1)).float().mean()
 
-@my_accuracy.mistake('A score is hardly ever exactly 1, so nothing is right.', 'Turn the score into a yes or no first.')
+@my_accuracy.mistake('A score is hardly ever exactly 1, so nothing is right.',
+                     'Turn the score into a yes or no first.')
 def _(preds, yb): return (preds == yb).float().mean()
 
 @my_accuracy.mistake('This is the share of threes among the answers.', 'It does not look at the labels.')
 def _(preds, yb): return (preds > 0).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #bab9a43b
-@exercise('02', 'What is the accuracy of a model that calls *every* validation picture a three? Give a number, to four decimals or more. (`sizes` in lesson 00 has what you need.)',
-          made=True, read=float,
-          hints=('On which pictures is it right?', 'There are 1,010 threes in the validation set. And how many pictures?', '1,010 of 2,038.'),
-          why='Remember it: a number like this says "everything is a three".')
+# %% ../nbs/20_exercises_pictures.ipynb #fc4a9c27
+@exercise('02',
+          'What is the accuracy of a model that calls *every* validation picture a three? Give a number, to '
+          'four decimals or more. (`sizes` in lesson 00 has what you need.)', made=True, read=float,
+          hints=('On which pictures is it right?',
+                 'There are 1,010 threes in the validation set. And how many pictures?',
+                 '1,010 of 2,038.'), why='Remember it: a number like this says "everything is a three".')
 def always_three():
     return 1010 / 2038
 
-# %% ../nbs/20_exercises_pictures.ipynb #e682f673
+# %% ../nbs/20_exercises_pictures.ipynb #8841b4fe
 @always_three.mistake('The two digits are not equally frequent.', 'Look up how many there are of each.')
 def _(): return .5
 
-@always_three.mistake('This is the share of *sevens*.', 'On which pictures is a model right that always says three?')
+@always_three.mistake('This is the share of *sevens*.',
+                      'On which pictures is a model right that always says three?')
 def _(): return 1028 / 2038
 
-@always_three.mistake('This is the share of threes in the *training* set.', 'The question is about the validation set.')
+@always_three.mistake('This is the share of threes in the *training* set.',
+                      'The question is about the validation set.')
 def _(): return 6131 / 12396
 
 @always_three.mistake('This is how many are right.', 'Accuracy is a share.')
 def _(): return 1010
 
-@always_three.mistake('This is the mean of eight batches, in which the short last one counts as much as the others.', 'Count pictures, not batches.')
+@always_three.mistake('This is the mean of eight batches, in which the short last one counts as much as the '
+                      'others.', 'Count pictures, not batches.')
 def _(): return (3 + 242/256) / 8
 
-# %% ../nbs/20_exercises_pictures.ipynb #7a4e080c
+# %% ../nbs/20_exercises_pictures.ipynb #f2593ee6
 @exercise('02', 'What is `mnist_loss` when every p is 0.5? Give a number.', made=True, read=float,
-          hints=('What is the distance of 0.5 from 1, and from 0?', 'It does not matter which label a picture has.', 'Every picture is off by the same amount.'),
+          hints=('What is the distance of 0.5 from 1, and from 0?',
+                 'It does not matter which label a picture has.',
+                 'Every picture is off by the same amount.'),
           why='A model that does not know costs 0.5, whatever the labels are.')
 def half_loss():
     return .5
 
-# %% ../nbs/20_exercises_pictures.ipynb #3cde0e85
-@half_loss.mistake('This is the cross-entropy of a coin toss.', 'Here the loss is the plain distance, with no logarithm.', when=lambda got, want: abs(got - math.log(2)) < .005)
+# %% ../nbs/20_exercises_pictures.ipynb #2499be6a
+@half_loss.mistake('This is the cross-entropy of a coin toss.',
+                   'Here the loss is the plain distance, with no logarithm.',
+                   when=lambda got, want: abs(got - math.log(2)) < .005)
 def _(): return math.log(2)
 
 @half_loss.mistake('A loss of 0 is for answers that are certain and right.', 'How far is 0.5 from the label?')

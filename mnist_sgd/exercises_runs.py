@@ -32,11 +32,15 @@ def _logged(cls, epochs):
     values = [float(v) for v in losses] if isinstance(losses, list) else losses
     return dict(losses=values, kinds=sorted({type(v).__name__ for v in losses}))
 
-# %% ../nbs/20_exercises_runs.ipynb #85741ac0
-@exercise('06', 'Write a fastai callback, `class LossLog(Callback)`, that keeps the loss of each *training* batch of a `fit`, as a plain Python float, in a list `.losses`.', made=True,
-          use=_logged, cases=lambda: [(1,), (2,)],
-          hints=('When is a batch done, and how does a callback know that it is a training batch? Look at `Count` in the lesson.',
-                 '`after_batch` is called for training and for validation; `self.training` tells them apart. `self.loss` is a tensor.',
+# %% ../nbs/20_exercises_runs.ipynb #1384eeb3
+@exercise('06',
+          'Write a fastai callback, `class LossLog(Callback)`, that keeps the loss of each *training* batch '
+          'of a `fit`, as a plain Python float, in a list `.losses`.', made=True, use=_logged,
+          cases=lambda: [(1,), (2,)],
+          hints=('When is a batch done, and how does a callback know that it is a training batch? Look at '
+                 '`Count` in the lesson.',
+                 '`after_batch` is called for training and for validation; `self.training` tells them apart. '
+                 '`self.loss` is a tensor.',
                  'Empty list in `before_fit`; in `after_batch`, if `self.training`, append `self.loss.item()`.'),
           why='`item()` gives a number and lets go of the record that hangs on the tensor.')
 def LossLog():
@@ -47,137 +51,180 @@ def LossLog():
             if self.training: self.losses.append(self.loss.item())
     return LossLog
 
-# %% ../nbs/20_exercises_runs.ipynb #2c24dc0d
+# %% ../nbs/20_exercises_runs.ipynb #47aec3b9
 def _log(after_batch, every='before_fit', **more):
     def empty(self): self.losses = []
     return type('LossLog', (LossLog.right,), {'before_fit': empty, every: empty, 'after_batch': after_batch, **more})
 
-@LossLog.mistake('The validation batches are in the list, too.', '`self.training` says which kind of batch it is.', when=lambda got, want, *_: len(got['losses']) == len(want['losses'])*5/3)
+@LossLog.mistake('The validation batches are in the list, too.',
+                 '`self.training` says which kind of batch it is.',
+                 when=lambda got, want, *_: len(got['losses']) == len(want['losses'])*5/3)
 def _(): return _log(lambda self: self.losses.append(self.loss.item()))
 
-@LossLog.mistake('Only the validation batches are in the list.', 'The other ones: `if self.training`.', when=lambda got, want, *_: len(got['losses']) == len(want['losses'])*2/3)
+@LossLog.mistake('Only the validation batches are in the list.', 'The other ones: `if self.training`.',
+                 when=lambda got, want, *_: len(got['losses']) == len(want['losses'])*2/3)
 def _(): return _log(lambda self: self.training or self.losses.append(self.loss.item()))
 
-@LossLog.mistake('The list holds tensors.', '`item()` makes a number of a tensor with one element.', when=lambda got, want, *_: same(got['losses'], want['losses']) and got['kinds'] != ['float'])
+@LossLog.mistake('The list holds tensors.', '`item()` makes a number of a tensor with one element.',
+                 when=lambda got, want, *_: same(got['losses'], want['losses']) and got['kinds'] != ['float'])
 def _(): return _log(lambda self: self.losses.append(self.loss) if self.training else None)
 
-@LossLog.mistake('The list begins anew in each epoch.', 'Which of the hooks is called once a `fit`?', when=lambda got, want, epochs: epochs > 1 and same(got['losses'], want['losses'][-3:]))
+@LossLog.mistake('The list begins anew in each epoch.', 'Which of the hooks is called once a `fit`?',
+                 when=lambda got, want, epochs: epochs > 1 and same(got['losses'], want['losses'][-3:]))
 def _(): return _log(LossLog.right.after_batch, every='before_epoch')
 
-@LossLog.mistake('There is one number an epoch.', 'Which hook is called after each batch?', when=lambda got, want, epochs: len(got['losses']) == epochs)
+@LossLog.mistake('There is one number an epoch.', 'Which hook is called after each batch?',
+                 when=lambda got, want, epochs: len(got['losses']) == epochs)
 def _(): return _log(lambda self: None, after_epoch=lambda self: self.losses.append(self.loss.item()))
 
-# %% ../nbs/20_exercises_runs.ipynb #ec9dc7e8
-@exercise('06', 'Write `weighted_mean(values, sizes)`: the mean of a list of numbers in which each counts as often as its size says, as the accuracies of batches should.',
+# %% ../nbs/20_exercises_runs.ipynb #849b1184
+@exercise('06',
+          'Write `weighted_mean(values, sizes)`: the mean of a list of numbers in which each counts as often '
+          'as its size says, as the accuracies of batches should.',
           cases=lambda: [([.5], [3]), ([1., 0.], [2, 2]), ([1., 0.], [3, 1]), ([.25, .5, 1.], [4, 2, 1])],
-          hints=('A batch of 3 with a mean of 1 adds up to 3.', 'Add up values times sizes. And then?', 'Divide by the sum of the sizes.'),
+          hints=('A batch of 3 with a mean of 1 adds up to 3.',
+                 'Add up values times sizes. And then?',
+                 'Divide by the sum of the sizes.'),
           why='Value times size is the sum over the batch; all sums over all pictures is the mean.')
 def weighted_mean(values, sizes):
     return sum(v*n for v, n in zip(values, sizes)) / sum(sizes)
 
-# %% ../nbs/20_exercises_runs.ipynb #24a2b0d3
-@weighted_mean.mistake('This is the plain mean: the sizes are not looked at.', 'A batch of 256 should count more than one of 108.')
+# %% ../nbs/20_exercises_runs.ipynb #ea5d3b23
+@weighted_mean.mistake('This is the plain mean: the sizes are not looked at.',
+                       'A batch of 256 should count more than one of 108.')
 def _(values, sizes): return sum(values) / len(values)
 
 @weighted_mean.mistake('You weighted, but did not divide.', 'How many pictures are there in all?')
 def _(values, sizes): return sum(v*n for v, n in zip(values, sizes))
 
-@weighted_mean.mistake('You divided by the number of batches.', 'After weighting, each picture counts once: divide by the number of pictures.')
+@weighted_mean.mistake('You divided by the number of batches.',
+                       'After weighting, each picture counts once: divide by the number of pictures.')
 def _(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / len(sizes)
 
-@weighted_mean.mistake('You divided by the size of the first batch for each of them.', 'The last one may be shorter: add the sizes up.')
+@weighted_mean.mistake('You divided by the size of the first batch for each of them.',
+                       'The last one may be shorter: add the sizes up.')
 def _(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / (len(sizes)*sizes[0])
 
 @weighted_mean.mistake('It is weighted the wrong way: small batches count most.', 'Multiply by the size.')
 def _(values, sizes): return sum(v/n for v, n in zip(values, sizes)) / sum(1/n for n in sizes)
 
-# %% ../nbs/20_exercises_runs.ipynb #d411a9b5
+# %% ../nbs/20_exercises_runs.ipynb #1dd4bcc8
 def _tried(recipe, most, **what):
     "What came of a recipe, unless it runs for too long"
     if recipe.epochs > most: return dict(epochs=recipe.epochs, accuracy=0.) | what
     return dict(epochs=recipe.epochs, accuracy=accuracies(recipe)[-1]) | what
 
-@exercise('07', 'Find a recipe that ends at an accuracy of 0.98 or more after at most *3* epochs. Give a `Recipe` or its text, such as `lr=1, epochs=3`.', made=True, read=read_recipe, limit=60.,
-          use=lambda recipe: _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr), agree=lambda got, want: got['epochs'] <= 3 and got['accuracy'] >= .98,
-          hints=('You need one switch, and a learning rate that is not 1.', 'Shuffle. Then try larger steps, or more of them: a smaller batch makes more steps in an epoch.',
+@exercise('07',
+          'Find a recipe that ends at an accuracy of 0.98 or more after at most *3* epochs. Give a `Recipe` '
+          'or its text, such as `lr=1, epochs=3`.', made=True, read=read_recipe, limit=60.,
+          use=lambda recipe: _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr),
+          agree=lambda got, want: got['epochs'] <= 3 and got['accuracy'] >= .98,
+          hints=('You need one switch, and a learning rate that is not 1.',
+                 'Shuffle. Then try larger steps, or more of them: a smaller batch makes more steps in an '
+                 'epoch.',
                  'Shuffled, with lr between 3 and 5 and batches of 64 or 128.'),
           why='Shuffled batches allow long steps, and smaller ones allow more of them.')
 def fast():
     return Recipe(lr=3., epochs=3, shuffle=True, batch_size=64)
 
-# %% ../nbs/20_exercises_runs.ipynb #2d5975d9
-@fast.mistake(lambda got, want: f'It takes {got["epochs"]} epochs.', 'Three have to do: which step length gets there faster?', when=lambda got, want: got['epochs'] > 3)
+# %% ../nbs/20_exercises_runs.ipynb #9c93cad9
+@fast.mistake(lambda got, want: f'It takes {got["epochs"]} epochs.',
+              'Three have to do: which step length gets there faster?',
+              when=lambda got, want: got['epochs'] > 3)
 def _(): return Recipe(lr=3., epochs=20, shuffle=True)
 
-@fast.mistake('It is stuck at 0.4956: everything is a three.', 'You know this number, and the word that repairs it.', when=lambda got, want: not got['shuffle'] and abs(got['accuracy'] - 1010/2038) < 1e-6)
+@fast.mistake('It is stuck at 0.4956: everything is a three.',
+              'You know this number, and the word that repairs it.',
+              when=lambda got, want: not got['shuffle'] and abs(got['accuracy'] - 1010/2038) < 1e-6)
 def _(): return Recipe(lr=5., epochs=3)
 
-@fast.mistake('In file order three epochs are not enough.', 'Which switch mixes threes and sevens?', when=lambda got, want: not got['shuffle'])
+@fast.mistake('In file order three epochs are not enough.', 'Which switch mixes threes and sevens?',
+              when=lambda got, want: not got['shuffle'])
 def _(): return Recipe(lr=.3, epochs=3)
 
-@fast.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are too short to arrive in three epochs.', 'Go up with lr.', when=lambda got, want: got['lr'] < 1)
+@fast.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are too short to arrive in '
+                  'three epochs.', 'Go up with lr.', when=lambda got, want: got['lr'] < 1)
 def _(): return Recipe(lr=.1, epochs=3, shuffle=True)
 
-@fast.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are so long that it soon learns nothing.', 'Go down with lr.', when=lambda got, want: got['lr'] > 20)
+@fast.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are so long that it soon learns '
+                  'nothing.', 'Go down with lr.', when=lambda got, want: got['lr'] > 20)
 def _(): return Recipe(lr=1000., epochs=3, shuffle=True)
 
-# %% ../nbs/20_exercises_runs.ipynb #8a2cab70
+# %% ../nbs/20_exercises_runs.ipynb #363711ba
 def _losses(recipe):
     if recipe.epochs > 5: return dict(epochs=recipe.epochs, loss=0., nan=False)
     loss = [r.train_loss for r in run(recipe, digits())][-1]
     return dict(epochs=recipe.epochs, loss=loss, nan=math.isnan(loss), kind=recipe.loss)
 
-@exercise('07', 'Find a recipe that fails for good: after at most 5 epochs its training loss is *NaN*, not a number. Give a `Recipe` or its text.', made=True, read=read_recipe, limit=60.,
-          use=_losses, agree=lambda got, want: got['nan'],
-          hints=('The sigmoid puts a ceiling on `mnist_loss`, so no lr will do it.', 'A recipe has a field `loss`. Which of the losses has no ceiling on its *slope*?',
+@exercise('07', 'Find a recipe that fails for good: after at most 5 epochs its training loss is *NaN*, not a '
+          'number. Give a `Recipe` or its text.', made=True, read=read_recipe, limit=60., use=_losses,
+          agree=lambda got, want: got['nan'],
+          hints=('The sigmoid puts a ceiling on `mnist_loss`, so no lr will do it.',
+                 'A recipe has a field `loss`. Which of the losses has no ceiling on its *slope*?',
                  '`loss=squared`, and an lr that is not tiny.'),
-          why='The slope of a square grows with the error. When a step makes the error larger, the next step is longer still, until the numbers end.')
+          why='The slope of a square grows with the error. When a step makes the error larger, the next step '
+              'is longer still, until the numbers end.')
 def broken():
     return Recipe(lr=1., epochs=5, loss='squared')
 
-# %% ../nbs/20_exercises_runs.ipynb #12e6ba3c
-@broken.mistake(lambda got, want: f'It runs for {got["epochs"]} epochs.', 'Five are enough to break it.', when=lambda got, want: got['epochs'] > 5)
+# %% ../nbs/20_exercises_runs.ipynb #29c6e902
+@broken.mistake(lambda got, want: f'It runs for {got["epochs"]} epochs.', 'Five are enough to break it.',
+                when=lambda got, want: got['epochs'] > 5)
 def _(): return Recipe(lr=1., loss='squared')
 
-@broken.mistake('With the sigmoid the loss stays between 0 and 1, whatever lr is.', 'Which loss has no ceiling?', when=lambda got, want: got['kind'] == 'mnist_loss')
+@broken.mistake('With the sigmoid the loss stays between 0 and 1, whatever lr is.',
+                'Which loss has no ceiling?', when=lambda got, want: got['kind'] == 'mnist_loss')
 def _(): return Recipe(lr=10_000., epochs=5)
 
-@broken.mistake('The slope of the cross-entropy is never larger than 1, so it staggers but does not explode.', 'Which loss has a slope that grows with the error?', when=lambda got, want: got['kind'] == 'cross_entropy')
+@broken.mistake('The slope of the cross-entropy is never larger than 1, so it staggers but does not explode.',
+                'Which loss has a slope that grows with the error?',
+                when=lambda got, want: got['kind'] == 'cross_entropy')
 def _(): return Recipe(lr=10_000., epochs=5, loss='cross_entropy')
 
-@broken.mistake(lambda got, want: f'The right loss, but with steps this short it learns: the loss is {got["loss"]:.2f}.', 'Go up with lr.', when=lambda got, want: got['loss'] < 10)
+@broken.mistake(lambda got, want: 'The right loss, but with steps this short it learns: the loss is '
+                    f'{got["loss"]:.2f}.', 'Go up with lr.', when=lambda got, want: got['loss'] < 10)
 def _(): return Recipe(lr=.01, epochs=5, loss='squared')
 
-@broken.mistake('It is exploding, but has not arrived at NaN yet.', 'Longer steps, or one more epoch.', when=lambda got, want: got['loss'] >= 10)
+@broken.mistake('It is exploding, but has not arrived at NaN yet.', 'Longer steps, or one more epoch.',
+                when=lambda got, want: got['loss'] >= 10)
 def _(): return Recipe(lr=.03, epochs=1, loss='squared')
 
-# %% ../nbs/20_exercises_runs.ipynb #c4be4f7f
-@exercise('07', 'Bugs hide. Find a recipe with `zero_grad=off`, of at most 10 epochs, that ends *above 0.97* all the same. Give a `Recipe` or its text.', made=True, read=read_recipe, limit=60.,
+# %% ../nbs/20_exercises_runs.ipynb #68278e02
+@exercise('07',
+          'Bugs hide. Find a recipe with `zero_grad=off`, of at most 10 epochs, that ends *above 0.97* all '
+          'the same. Give a `Recipe` or its text.', made=True, read=read_recipe, limit=60.,
           use=lambda recipe: _tried(recipe, 10, zero_grad=recipe.zero_grad, shuffle=recipe.shuffle, lr=recipe.lr),
           agree=lambda got, want: not got['zero_grad'] and got['epochs'] <= 10 and got['accuracy'] > .97,
-          hints=('Old gradients do most harm when they all point the same way.', 'Shuffle. And as steps grow longer and longer without zeroing, start with shorter ones.',
+          hints=('Old gradients do most harm when they all point the same way.',
+                 'Shuffle. And as steps grow longer and longer without zeroing, start with shorter ones.',
                  'Shuffled, with `loss=cross_entropy` and lr around 0.1.'),
-          why='In shuffled batches the old gradients point about where the new one does, so the bug looks like a strange kind of momentum.')
+          why='In shuffled batches the old gradients point about where the new one does, so the bug looks '
+              'like a strange kind of momentum.')
 def hidden_bug():
     return Recipe(lr=.1, epochs=10, shuffle=True, zero_grad=False, loss='cross_entropy')
 
-# %% ../nbs/20_exercises_runs.ipynb #cccebf69
-@hidden_bug.mistake('The gradients are zeroed in this one, so there is no bug in it.', 'Write `zero_grad=off`.', when=lambda got, want: got['zero_grad'])
+# %% ../nbs/20_exercises_runs.ipynb #04ff66c4
+@hidden_bug.mistake('The gradients are zeroed in this one, so there is no bug in it.', 'Write `zero_grad=off`.',
+                    when=lambda got, want: got['zero_grad'])
 def _(): return Recipe(epochs=10, shuffle=True)
 
-@hidden_bug.mistake(lambda got, want: f'It runs for {got["epochs"]} epochs.', 'Ten have to do.', when=lambda got, want: got['epochs'] > 10)
+@hidden_bug.mistake(lambda got, want: f'It runs for {got["epochs"]} epochs.', 'Ten have to do.',
+                    when=lambda got, want: got['epochs'] > 10)
 def _(): return Recipe(lr=.1, epochs=20, shuffle=True, zero_grad=False)
 
-@hidden_bug.mistake('In file order the gradients of the threes pile up, and the bug shows.', 'Which switch hides it?', when=lambda got, want: not got['shuffle'])
+@hidden_bug.mistake('In file order the gradients of the threes pile up, and the bug shows.',
+                    'Which switch hides it?', when=lambda got, want: not got['shuffle'])
 def _(): return Recipe(epochs=10, zero_grad=False)
 
-@hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}: steps that grow longer and longer should not start long.', 'Go down with lr.', when=lambda got, want: got['lr'] >= 5)
+@hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}: steps that grow longer and longer '
+                        'should not start long.', 'Go down with lr.', when=lambda got, want: got['lr'] >= 5)
 def _(): return Recipe(lr=100., epochs=10, shuffle=True, zero_grad=False)
 
-@hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}: these steps are too short to get there.', 'Go up with lr.', when=lambda got, want: got['lr'] < .01)
+@hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}: these steps are too short to get '
+                        'there.', 'Go up with lr.', when=lambda got, want: got['lr'] < .01)
 def _(): return Recipe(lr=1e-5, epochs=10, shuffle=True, zero_grad=False)
 
-# %% ../nbs/20_exercises_runs.ipynb #cf653e5b
+# %% ../nbs/20_exercises_runs.ipynb #03fa69b7
 _edge_recipe = Recipe(epochs=5, shuffle=True)
 
 def _reached(lr): return accuracies(replace(_edge_recipe, lr=lr))[-1]
@@ -186,9 +233,14 @@ def _edge(lr):
     if not 0 < lr < 1e6: return dict(lr=lr, accuracy=0., below=0.)
     return dict(lr=lr, accuracy=_reached(lr), below=_reached(lr/1.3))
 
-@exercise('08', 'Find the smallest learning rate with which `epochs=5, shuffle=on` ends at an accuracy of 0.95 or more. A factor of 1.3 is near enough: with your lr it gets there, with `lr/1.3` it does not. Give a number.',
-          made=True, read=float, use=_edge, agree=lambda got, want: got['accuracy'] >= .95 > got['below'], limit=60.,
-          hints=('Learning rates are tried by factors, not by differences: 1, 0.1, 0.01 and so on.', 'Find one that gets there and one that does not. Then try the one in between, again and again.',
+@exercise('08',
+          'Find the smallest learning rate with which `epochs=5, shuffle=on` ends at an accuracy of 0.95 or '
+          'more. A factor of 1.3 is near enough: with your lr it gets there, with `lr/1.3` it does not. Give '
+          'a number.', made=True, read=float, use=_edge,
+          agree=lambda got, want: got['accuracy'] >= .95 > got['below'], limit=60.,
+          hints=('Learning rates are tried by factors, not by differences: 1, 0.1, 0.01 and so on.',
+                 'Find one that gets there and one that does not. Then try the one in between, again and '
+                 'again.',
                  'In between, by factors, is `(low*high)**.5`. Eight times is plenty.'),
           why='Halving the interval, in factors, eight times makes it 256 times narrower (in the exponent).')
 def smallest_lr():
@@ -199,65 +251,89 @@ def smallest_lr():
         else: low = middle
     return high
 
-# %% ../nbs/20_exercises_runs.ipynb #9daf0bff
-@smallest_lr.mistake('A learning rate is above 0.', 'If you have an exponent, such as -2.5, give `10**-2.5`.', when=lambda got, want: got['lr'] <= 0)
+# %% ../nbs/20_exercises_runs.ipynb #042912ad
+@smallest_lr.mistake('A learning rate is above 0.', 'If you have an exponent, such as -2.5, give `10**-2.5`.',
+                     when=lambda got, want: got['lr'] <= 0)
 def _(): return -2.
 
-@smallest_lr.mistake('A learning rate of a million is not what is meant.', 'The smallest one that does it.', when=lambda got, want: not got['lr'] < 1e6)
+@smallest_lr.mistake('A learning rate of a million is not what is meant.', 'The smallest one that does it.',
+                     when=lambda got, want: not got['lr'] < 1e6)
 def _(): return 1e9
 
-@smallest_lr.mistake(lambda got, want: f'It gets there with ease, and so does a tenth of it: {got["accuracy"]:.3f}.', 'Go down by factors of ten until it fails.', when=lambda got, want: got['accuracy'] >= .95 and _reached(got['lr']/10) >= .95)
+@smallest_lr.mistake(lambda got, want: 'It gets there with ease, and so does a tenth of it: '
+                         f'{got["accuracy"]:.3f}.', 'Go down by factors of ten until it fails.',
+                     when=lambda got, want: got['accuracy'] >= .95 and _reached(got['lr']/10) >= .95)
 def _(): return 1.
 
-@smallest_lr.mistake(lambda got, want: f'It gets there, and so does an lr that is 1.3 times smaller: {got["below"]:.4f}.', 'You are near: go down in small factors.', when=lambda got, want: got['accuracy'] >= .95)
+@smallest_lr.mistake(lambda got, want: 'It gets there, and so does an lr that is 1.3 times smaller: '
+                         f'{got["below"]:.4f}.', 'You are near: go down in small factors.',
+                     when=lambda got, want: got['accuracy'] >= .95)
 def _(): return smallest_lr.right*2
 
-@smallest_lr.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, short of 0.95, but not by much.', 'Go up in small factors.', when=lambda got, want: .9 <= got['accuracy'] < .95)
+@smallest_lr.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, short of 0.95, but not by much.',
+                     'Go up in small factors.', when=lambda got, want: .9 <= got['accuracy'] < .95)
 def _(): return smallest_lr.right/1.2
 
-@smallest_lr.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, far below 0.95.', 'Go up by factors of ten until it works.', when=lambda got, want: got['accuracy'] < .9)
+@smallest_lr.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, far below 0.95.',
+                     'Go up by factors of ten until it works.', when=lambda got, want: got['accuracy'] < .9)
 def _(): return 1e-4
 
-# %% ../nbs/20_exercises_runs.ipynb #3d27a3f3
-@exercise('09', 'How many parameters has a net that goes from 784 pixels through 30 hidden numbers to 1 score? Give a number.', made=True, read=float, agree=lambda got, want: got == want,
-          hints=('There are two layers, and each has weights and biases.', 'A layer from `a` numbers to `b` has `a*b` weights and `b` biases.', '784*30 weights and 30 biases, then 30*1 and 1.'),
+# %% ../nbs/20_exercises_runs.ipynb #2d55d6be
+@exercise('09',
+          'How many parameters has a net that goes from 784 pixels through 30 hidden numbers to 1 score? Give '
+          'a number.', made=True, read=float, agree=lambda got, want: got == want,
+          hints=('There are two layers, and each has weights and biases.',
+                 'A layer from `a` numbers to `b` has `a*b` weights and `b` biases.',
+                 '784*30 weights and 30 biases, then 30*1 and 1.'),
           why='Nearly all of them are in the first layer.')
 def net_size():
     return 784*30 + 30 + 30*1 + 1
 
-# %% ../nbs/20_exercises_runs.ipynb #1c9bbdd1
+# %% ../nbs/20_exercises_runs.ipynb #40584bf2
 @net_size.mistake('The biases are missing.', 'Each of the 30 hidden numbers has one, and so has the score.')
 def _(): return 784*30 + 30
 
 @net_size.mistake('The last bias is missing.', 'The score has one, too.')
 def _(): return 784*30 + 30 + 30
 
-@net_size.mistake('This is the first layer alone.', 'From the 30 hidden numbers to the score there is one more.', when=lambda got, want: got in (784*30, 784*30 + 31))
+@net_size.mistake('This is the first layer alone.',
+                  'From the 30 hidden numbers to the score there is one more.',
+                  when=lambda got, want: got in (784*30, 784*30 + 31))
 def _(): return 784*30
 
-@net_size.mistake('This is how many numbers pass through the net, and not how many it learns.', 'Between two layers there is a weight for each *pair*.')
+@net_size.mistake('This is how many numbers pass through the net, and not how many it learns.',
+                  'Between two layers there is a weight for each *pair*.')
 def _(): return 784 + 30 + 1
 
-@net_size.mistake('This is the linear model, which has no hidden layer.', 'The pixels do not reach the score directly.')
+@net_size.mistake('This is the linear model, which has no hidden layer.',
+                  'The pixels do not reach the score directly.')
 def _(): return 784 + 1
 
-# %% ../nbs/20_exercises_runs.ipynb #e7f883b6
-def _workers(*sizes): return [[torch.arange(4.).reshape(2, 2)*(i + 1) - 1, torch.tensor([i - 1.5])] for i in range(len(sizes))], list(sizes)
+# %% ../nbs/20_exercises_runs.ipynb #4f9db77e
+def _workers(*sizes):
+    grads = [[torch.arange(4.).reshape(2, 2)*(i + 1) - 1, torch.tensor([i - 1.5])] for i in range(len(sizes))]
+    return grads, list(sizes)
 
-@exercise('09', 'Write `average_grads(grads_by_worker, sizes)`. Each worker has a list of gradients, one tensor a parameter, each the gradient of the mean loss over *its* pictures; `sizes` says how many pictures it had. '
-          'Return a list with the gradient of the mean loss over all pictures, one tensor a parameter.', cases=lambda: [_workers(5), _workers(2, 2), _workers(3, 1), _workers(4, 2, 1)],
-          hints=('For one parameter at a time: which tensors belong together?', '`zip(*grads_by_worker)` gives, for each parameter, what the workers have for it.',
+@exercise('09',
+          'Write `average_grads(grads_by_worker, sizes)`. Each worker has a list of gradients, one tensor a '
+          'parameter, each the gradient of the mean loss over *its* pictures; `sizes` says how many pictures '
+          'it had. Return a list with the gradient of the mean loss over all pictures, one tensor a parameter.',
+          cases=lambda: [_workers(5), _workers(2, 2), _workers(3, 1), _workers(4, 2, 1)],
+          hints=('For one parameter at a time: which tensors belong together?',
+                 '`zip(*grads_by_worker)` gives, for each parameter, what the workers have for it.',
                  'Add up gradient times size, and divide by the sum of the sizes.'),
           why='With equal shares it is the plain mean, and that is what libraries for many machines compute.')
 def average_grads(grads_by_worker, sizes):
     n = sum(sizes)
     return [sum(g*size for g, size in zip(grads, sizes)) / n for grads in zip(*grads_by_worker)]
 
-# %% ../nbs/20_exercises_runs.ipynb #4c468d66
-@average_grads.mistake('This is the plain mean, so a worker with few pictures counts as much as one with many.', 'Weight each by its size.')
+# %% ../nbs/20_exercises_runs.ipynb #b6d2ea9f
+@average_grads.mistake('This is the plain mean, so a worker with few pictures counts as much as one with many.',
+                       'Weight each by its size.')
 def _(workers, sizes): return [sum(gs)/len(gs) for gs in zip(*workers)]
 
-@average_grads.mistake('The gradients are added up, so the step gets longer with each worker.', 'A mean over all pictures does not grow with the number of workers.')
+@average_grads.mistake('The gradients are added up, so the step gets longer with each worker.',
+                       'A mean over all pictures does not grow with the number of workers.')
 def _(workers, sizes): return [sum(gs) for gs in zip(*workers)]
 
 @average_grads.mistake('You weighted, but did not divide.', 'How many pictures are there in all?')
@@ -266,9 +342,11 @@ def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes)) for gs in zip
 @average_grads.mistake('This is the first worker alone.', 'The others have seen pictures, too.')
 def _(workers, sizes): return workers[0]
 
-@average_grads.mistake('You divided by the number of workers after weighting.', 'Each picture counts once: divide by the number of pictures.')
+@average_grads.mistake('You divided by the number of workers after weighting.',
+                       'Each picture counts once: divide by the number of pictures.')
 def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/len(sizes) for gs in zip(*workers)]
 
-@average_grads.mistake('The list has an entry for each worker; it should have one for each parameter.', 'Turn the list of lists around: `zip(*grads_by_worker)`.',
+@average_grads.mistake('The list has an entry for each worker; it should have one for each parameter.',
+                       'Turn the list of lists around: `zip(*grads_by_worker)`.',
                        when=lambda got, want, workers, sizes: all(isinstance(g, list) for g in got))
 def _(workers, sizes): return [[g*n/sum(sizes) for g in gs] for gs, n in zip(workers, sizes)]

@@ -26,75 +26,94 @@ def _batches(*sizes, seed=0):
     "Batches of three-pixel pictures"
     return [(_random(n, 3, seed=seed+i), _labels(n, seed+i+50)) for i, n in enumerate(sizes)]
 
-# %% ../nbs/20_exercises_steps.ipynb #538e8c1d
+# %% ../nbs/20_exercises_steps.ipynb #f00eb6d7
 def square(x): return x**2
 def line(x): return 3*x + 1
 def cube(x): return x**3
 def kink(x): return abs(x)
 
-@exercise('03', 'Write `slope(f, x)`: how steep the function `f` is at the number `x`, found by trying on both sides: a little above `x`, and a little below. (To within 1 part in 200.)',
+@exercise('03', 'Write `slope(f, x)`: how steep the function `f` is at the number `x`, found by trying on both '
+          'sides: a little above `x`, and a little below. (To within 1 part in 200.)',
           cases=lambda: [(line, 2.), (square, 3.), (cube, -1.), (kink, 0.)],
           agree=lambda got, want: isinstance(got, (int, float, torch.Tensor)) and same(got, want, 5e-3),
-          hints=('Nudge `x` a little up, and a little down, as the lesson does with the bias.', 'How much does `f` change, and over which distance?',
+          hints=('Nudge `x` a little up, and a little down, as the lesson does with the bias.',
+                 'How much does `f` change, and over which distance?',
                  'With steps of `h` to both sides, the distance between the two points is `2*h`.'),
           why='Going to both sides cancels the error that a bend in the curve makes on one.')
 def slope(f, x):
     h = .001
     return (f(x + h) - f(x - h)) / (2*h)
 
-# %% ../nbs/20_exercises_steps.ipynb #f3541f65
+# %% ../nbs/20_exercises_steps.ipynb #2762eab7
 def _forward(f, x, h=1e-4): return (f(x + h) - f(x)) / h
 
-@slope.mistake('The slope is exactly twice as steep.', 'How far is it from `x-h` to `x+h`?', when=lambda got, want, f, x: same(got, 2*want, .01))
+@slope.mistake('The slope is exactly twice as steep.', 'How far is it from `x-h` to `x+h`?',
+               when=lambda got, want, f, x: same(got, 2*want, .01))
 def _(f, x): return (f(x + .001) - f(x - .001)) / .001
 
-@slope.mistake('You looked at one side only: at the kink of `abs` in 0 that shows.', 'Take one point above `x` and one below.',
+@slope.mistake('You looked at one side only: at the kink of `abs` in 0 that shows.',
+               'Take one point above `x` and one below.',
                when=lambda got, want, f, x: any(same(got, _forward(f, x, h), .02) for h in (1e-4, -1e-4)))
 def _(f, x): return (f(x + .001) - f(x)) / .001
 
-@slope.mistake('The slope is half as steep as it should be.', 'Do the step above and the division below go with each other? One step needs `h`, two need `2*h`.',
-               when=lambda got, want, f, x: same(2*got, want or _forward(f, x), .02))
+@slope.mistake('The slope is half as steep as it should be.',
+               'Do the step above and the division below go with each other? One step needs `h`, two need '
+               '`2*h`.', when=lambda got, want, f, x: same(2*got, want or _forward(f, x), .02))
 def _(f, x): return (f(x + .001) - f(x)) / .002
 
-@slope.mistake('The sign is turned around: up is down.', 'Above minus below.', when=lambda got, want, f, x: same(got, -want, .01))
+@slope.mistake('The sign is turned around: up is down.', 'Above minus below.',
+               when=lambda got, want, f, x: same(got, -want, .01))
 def _(f, x): return (f(x - .001) - f(x + .001)) / .002
 
-@slope.mistake('This is how much `f` changes, and not yet how steep it is.', 'Divide by the distance.', when=lambda got, want, f, x: 0 < got/want < .3)
+@slope.mistake('This is how much `f` changes, and not yet how steep it is.', 'Divide by the distance.',
+               when=lambda got, want, f, x: 0 < got/want < .3)
 def _(f, x): return f(x + .001) - f(x - .001)
 
-@slope.mistake('The step is so small that it vanishes in rounding, and nothing changes.', 'A thousandth is small enough.', when=lambda got, want, f, x: got == 0)
+@slope.mistake('The step is so small that it vanishes in rounding, and nothing changes.',
+               'A thousandth is small enough.', when=lambda got, want, f, x: got == 0)
 def _(f, x): return (f(x + 1e-17) - f(x - 1e-17)) / 2e-17
 
-# %% ../nbs/20_exercises_steps.ipynb #1294c51a
-def _grad_cases(): return [(_random(n, 3, seed=n), _labels(n, n+9), _random(3, 1, seed=n+20), _random(1, seed=n+30)) for n in (1, 2, 5)]
+# %% ../nbs/20_exercises_steps.ipynb #12d853bd
+def _grad_cases():
+    def case(n): return _random(n, 3, seed=n), _labels(n, n+9), _random(3, 1, seed=n+20), _random(1, seed=n+30)
+    return [case(n) for n in (1, 2, 5)]
 
-@exercise('03', 'Write `my_linear_grad(xb, yb, weights, bias)`: the gradient of `mnist_loss` of the linear model, as a pair: for the weights, `[d,1]`, and for the bias, `[1]`.',
-          cases=_grad_cases,
-          hints=('Start with one picture: how does its loss change when its score goes up a little?', 'The slope of the sigmoid is `p*(1-p)`; minus for threes, plus for sevens; the loss is a mean.',
-                 'With `dz` for that slope, shape `[n,1]`: the bias gets `dz.sum(0)`, and the weights `xb.T@dz`.'),
-          why='A weight moves the score by its pixel, so its slope is the slope of the score times the pixel, summed over the pictures.')
+@exercise('03',
+          'Write `my_linear_grad(xb, yb, weights, bias)`: the gradient of `mnist_loss` of the linear model, '
+          'as a pair: for the weights, `[d,1]`, and for the bias, `[1]`.', cases=_grad_cases,
+          hints=('Start with one picture: how does its loss change when its score goes up a little?',
+                 'The slope of the sigmoid is `p*(1-p)`; minus for threes, plus for sevens; the loss is a '
+                 'mean.',
+                 'With `dz` for that slope, shape `[n,1]`: the bias gets `dz.sum(0)`, and the weights '
+                 '`xb.T@dz`.'),
+          why='A weight moves the score by its pixel, so its slope is the slope of the score times the pixel, '
+              'summed over the pictures.')
 def my_linear_grad(xb, yb, weights, bias):
     p = (xb@weights + bias).sigmoid()
     dz = (1 - 2*yb) * p*(1-p) / len(xb)
     return xb.T@dz, dz.sum(0)
 
-# %% ../nbs/20_exercises_steps.ipynb #bc49706d
+# %% ../nbs/20_exercises_steps.ipynb #9b62586c
 def _dz(xb, yb, weights, bias):
     p = (xb@weights + bias).sigmoid()
     return (1 - 2*yb) * p*(1-p) / len(xb)
 
-@my_linear_grad.mistake(lambda got, want, xb, *_: f'The gradient is {len(xb)} times too large, and there are {len(xb)} pictures.', 'The loss is a mean: divide by how many there are.')
+@my_linear_grad.mistake(lambda got, want, xb, *_: f'The gradient is {len(xb)} times too large, and there are '
+                            f'{len(xb)} pictures.', 'The loss is a mean: divide by how many there are.')
 def _(xb, *args): return tuple(g*len(xb) for g in linear_grad(xb, *args))
 
-@my_linear_grad.mistake('The sign is turned around: this is the way *down*.', 'A gradient points up; the step takes the minus.')
+@my_linear_grad.mistake('The sign is turned around: this is the way *down*.',
+                        'A gradient points up; the step takes the minus.')
 def _(*args): return tuple(-g for g in linear_grad(*args))
 
-@my_linear_grad.mistake('The slope of the sigmoid is missing.', 'Where p is near 0 or 1 a change of the score changes hardly anything: `p*(1-p)`.')
+@my_linear_grad.mistake('The slope of the sigmoid is missing.',
+                        'Where p is near 0 or 1 a change of the score changes hardly anything: `p*(1-p)`.')
 def _(xb, yb, weights, bias):
     dz = (1 - 2*yb) / len(xb) * torch.ones_like(xb@weights)
     return xb.T@dz, dz.sum(0)
 
-@my_linear_grad.mistake('This is the gradient of the cross-entropy, `p - y`.', 'The loss here is the plain distance; its slope has `p*(1-p)` in it.')
+@my_linear_grad.mistake('This is the gradient of the cross-entropy, `p - y`.',
+                        'The loss here is the plain distance; its slope has `p*(1-p)` in it.')
 def _(xb, yb, weights, bias):
     dz = ((xb@weights + bias).sigmoid() - yb) / len(xb)
     return xb.T@dz, dz.sum(0)
@@ -102,10 +121,13 @@ def _(xb, yb, weights, bias):
 @my_linear_grad.mistake('The two come in the wrong order.', 'The weights first, then the bias.')
 def _(*args): return linear_grad(*args)[::-1]
 
-@my_linear_grad.mistake('The bias has one number for each picture.', 'The bias is one number for all of them: add up.', when=lambda got, want, *_: same(got[0], want[0]) and got[1].numel() != 1)
+@my_linear_grad.mistake('The bias has one number for each picture.',
+                        'The bias is one number for all of them: add up.',
+                        when=lambda got, want, *_: same(got[0], want[0]) and got[1].numel() != 1)
 def _(*args): return linear_grad(*args)[0], _dz(*args).repeat(2, 1)
 
-@my_linear_grad.mistake('All pictures count as sevens: `yb` is not looked at.', 'For a three, more score is less loss.')
+@my_linear_grad.mistake('All pictures count as sevens: `yb` is not looked at.',
+                        'For a three, more score is less loss.')
 def _(xb, yb, *args): return linear_grad(xb, yb*0, *args)
 
 # %% ../nbs/20_exercises_steps.ipynb #697c0392
@@ -130,11 +152,15 @@ def _each(batches, seed):
         found.append(_grads(model).clone())
     return found
 
-# %% ../nbs/20_exercises_steps.ipynb #66e9fd57
-@exercise('03', 'Write `accumulate(batches, model)`. Afterwards the `.grad` of each of the model\'s parameters holds the gradient of the *mean loss over all pictures* of `batches`, '
-          'a list of `(xb, yb)`, not all equally large. Nothing of an earlier call may be left in it. `calc_grad(xb, yb, model)` may be used.', use=_accumulated,
+# %% ../nbs/20_exercises_steps.ipynb #dac51864
+@exercise('03', 'Write `accumulate(batches, model)`. Afterwards the `.grad` of each of the model\'s parameters '
+          'holds the gradient of the *mean loss over all pictures* of `batches`, a list of `(xb, yb)`, not '
+          'all equally large. Nothing of an earlier call may be left in it. `calc_grad(xb, yb, model)` may be '
+          'used.', use=_accumulated,
           cases=lambda: [(_batches(3), 1), (_batches(2, 2), 2), (_batches(4, 1), 3), (_batches(3, 3, 1), 4)],
-          hints=('`backward()` adds. So start from nothing, and let it add.', 'Each batch\'s loss is the mean over *its* pictures. How much does it count in the mean over all?',
+          hints=('`backward()` adds. So start from nothing, and let it add.',
+                 'Each batch\'s loss is the mean over *its* pictures. How much does it count in the mean over '
+                 'all?',
                  'Multiply the loss of a batch by `len(xb)/n`, with `n` for all pictures, before `backward()`.'),
           why='A batch with twice as many pictures counts twice. With equal batches it is the plain mean.')
 def accumulate(batches, model):
@@ -144,84 +170,112 @@ def accumulate(batches, model):
         loss = mnist_loss(model(xb), yb) * len(xb)/n
         loss.backward()
 
-# %% ../nbs/20_exercises_steps.ipynb #fe7ff75d
+# %% ../nbs/20_exercises_steps.ipynb #6f7f4537
+def _count(batches): return sum(len(xb) for xb, yb in batches)
+
 def _clear(model):
     for p in model.parameters(): p.grad = None
 
-@accumulate.mistake(lambda got, want, batches, seed: f'Your gradient is exactly {len(batches)} times as large: it is the sum over {len(batches)} batches.',
-                    'A sum of means is no mean: how much does each batch count?', when=lambda got, want, *case: same(got['once'], sum(_each(*case))))
+@accumulate.mistake(lambda got, want, batches, seed: f'Your gradient is exactly {len(batches)} times as '
+                        f'large: it is the sum over {len(batches)} batches.',
+                    'A sum of means is no mean: how much does each batch count?',
+                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))))
 def _(batches, model):
     _clear(model)
     for xb, yb in batches: calc_grad(xb, yb, model)
 
-@accumulate.mistake('Right for equal batches, but here a small batch counts as much as a large one.', 'Weight each batch by its number of pictures.',
+@accumulate.mistake('Right for equal batches, but here a small batch counts as much as a large one.',
+                    'Weight each batch by its number of pictures.',
                     when=lambda got, want, *case: same(got['once'], sum(_each(*case))/len(case[0])))
 def _(batches, model):
     _clear(model)
     for xb, yb in batches: (mnist_loss(model(xb), yb)/len(batches)).backward()
 
-@accumulate.mistake('This is the gradient of the last batch alone.', 'Where do you forget? Once, before the first batch, and not between them.',
+@accumulate.mistake('This is the gradient of the last batch alone.',
+                    'Where do you forget? Once, before the first batch, and not between them.',
                     when=lambda got, want, *case: same(got['once'], _each(*case)[-1]))
 def _(batches, model):
     for xb, yb in batches: _clear(model); calc_grad(xb, yb, model)
 
-@accumulate.mistake('Your gradient is exactly 2x on the second call: it still holds the last call\'s.', 'What has to happen before the first batch?',
+@accumulate.mistake('Your gradient is exactly 2x on the second call: it still holds the last call\'s.',
+                    'What has to happen before the first batch?',
                     when=lambda got, want, *_: same(got['once'], want['once']) and same(got['twice'], 2*want['once']))
 def _(batches, model):
     n = sum(len(xb) for xb, yb in batches)
     for xb, yb in batches: (mnist_loss(model(xb), yb) * len(xb)/n).backward()
 
-@accumulate.mistake(lambda got, want, batches, seed: f'Your gradient is exactly {sum(len(x) for x, y in batches)} times as large: the number of pictures.', 'Each batch is weighted, but the weights have to add up to 1.',
-                    when=lambda got, want, batches, seed: same(got['once'], want['once']*sum(len(x) for x, y in batches)))
+@accumulate.mistake(lambda got, want, batches, seed: f'Your gradient is exactly {_count(batches)} '
+                        'times as large: the number of pictures.',
+                    'Each batch is weighted, but the weights have to add up to 1.',
+                    when=lambda got, want, batches, seed: same(got['once'], want['once']*_count(batches)))
 def _(batches, model):
     _clear(model)
     for xb, yb in batches: (mnist_loss(model(xb), yb)*len(xb)).backward()
 
-@accumulate.mistake('At the very first call there is no gradient yet that `zero_()` could empty: `.grad` is None.', 'Setting `.grad` to None forgets just as well, and always works.')
+@accumulate.mistake('At the very first call there is no gradient yet that `zero_()` could empty: `.grad` is '
+                    'None.', 'Setting `.grad` to None forgets just as well, and always works.')
 def _(batches, model):
     for p in model.parameters(): p.grad.zero_()
 
-@accumulate.mistake('There is no gradient at all: `.grad` is None.', 'Who calls `backward()`?', when=lambda got, want, *_: got['once'] is None)
+@accumulate.mistake('There is no gradient at all: `.grad` is None.', 'Who calls `backward()`?',
+                    when=lambda got, want, *_: got['once'] is None)
 def _(batches, model): mnist_loss(model(batches[0][0]), batches[0][1])
 
-# %% ../nbs/20_exercises_steps.ipynb #e18c6f81
+# %% ../nbs/20_exercises_steps.ipynb #95f5d1f1
 def _stepped(answer, values, grads, lr):
     params = [v.clone().requires_grad_() for v in values]
     for p, g in zip(params, grads): p.grad = g.clone()
     before = [p._version for p in params]
     answer(params, lr)
-    return dict(values=[p.detach() for p in params], forgotten=all(p.grad is None or not p.grad.any() for p in params),
-                leaves=all(p.is_leaf and p.requires_grad for p in params), written=[p._version for p in params] != before)
+    return dict(values=[p.detach() for p in params], forgotten=not any(_has_grad(p) for p in params),
+                leaves=all(p.is_leaf and p.requires_grad for p in params),
+                written=[p._version for p in params] != before)
 
-def _equal_but(name): return lambda got, want: isinstance(got, dict) and all(same(got[k], want[k]) for k in want if k != name)
+def _has_grad(p): return p.grad is not None and bool(p.grad.any())
 
-@exercise('04', 'Write `my_step(params, lr)`. For each tensor in `params`: move it by `lr` gradients downwards, in place and unseen by autograd, then forget its gradient.', use=_stepped, agree=_equal_but('written'),
-          cases=lambda: [([_random(2)], [torch.tensor([1., -2.])], .5), ([_random(3, 1), _random(1)], [_random(3, 1, seed=1), _random(1, seed=2)], .1)],
-          hints=('Two moves: the step, and the forgetting. In which order?', '`torch.no_grad()` is for what autograd shall not see. `-=` changes a tensor in place.',
+def _moved_alike(got, want): return all(same(got[k], want[k]) for k in ('values', 'forgotten', 'leaves'))
+
+def _step_cases():
+    return [([_random(2)], [torch.tensor([1., -2.])], .5),
+            ([_random(3, 1), _random(1)], [_random(3, 1, seed=1), _random(1, seed=2)], .1)]
+
+@exercise('04',
+          'Write `my_step(params, lr)`. For each tensor in `params`: move it by `lr` gradients downwards, in '
+          'place and unseen by autograd, then forget its gradient.', use=_stepped, agree=_moved_alike,
+          cases=_step_cases,
+          hints=('Two moves: the step, and the forgetting. In which order?',
+                 '`torch.no_grad()` is for what autograd shall not see. `-=` changes a tensor in place.',
                  'Under `no_grad`: `p -= lr*p.grad`, then `p.grad.zero_()`, for each `p`.'),
-          why='`p -= ...` changes the tensor that the model uses. `p = p - ...` would make another one and give it the old name.')
+          why='`p -= ...` changes the tensor that the model uses. `p = p - ...` would make another one and '
+              'give it the old name.')
 def my_step(params, lr):
     with torch.no_grad():
         for p in params:
             p -= lr*p.grad
             p.grad.zero_()
 
-# %% ../nbs/20_exercises_steps.ipynb #5df75038
-@my_step.mistake('No parameter has moved: `p = p - ...` makes a new tensor and leaves the old one as it was.', 'Which operator changes a tensor in place?',
+# %% ../nbs/20_exercises_steps.ipynb #6f1bdfef
+@my_step.mistake('No parameter has moved: `p = p - ...` makes a new tensor and leaves the old one as it was.',
+                 'Which operator changes a tensor in place?',
                  when=lambda got, want, values, *_: same(got['values'], values) and not got['written'])
 def _(params, lr):
     for p in params: p = p - lr*p.grad
 
-@my_step.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites itself spoils the record.', 'The update is no part of the model. What hides it from autograd?')
+@my_step.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites itself spoils the '
+                 'record.', 'The update is no part of the model. What hides it from autograd?')
 def _(params, lr):
     for p in params: p -= lr*p.grad
 
-@my_step.mistake('The step is right, but the gradient is still there.', 'What would the next `backward()` add to?', when=lambda got, want, *_: same(got['values'], want['values']) and not got['forgotten'])
+@my_step.mistake('The step is right, but the gradient is still there.',
+                 'What would the next `backward()` add to?',
+                 when=lambda got, want, *_: same(got['values'], want['values']) and not got['forgotten'])
 @torch.no_grad()
 def _(params, lr):
     for p in params: p -= lr*p.grad
 
-@my_step.mistake('The gradient is forgotten before it is used, so the step is 0 long.', 'First step, then forget.', when=lambda got, want, values, *_: same(got['values'], values) and got['written'])
+@my_step.mistake('The gradient is forgotten before it is used, so the step is 0 long.',
+                 'First step, then forget.',
+                 when=lambda got, want, values, *_: same(got['values'], values) and got['written'])
 @torch.no_grad()
 def _(params, lr):
     for p in params: p.grad.zero_(); p -= lr*p.grad
@@ -236,7 +290,8 @@ def _(params, lr):
 def _(params, lr):
     for p in params: p -= p.grad; p.grad.zero_()
 
-@my_step.mistake('Only the first parameter has moved.', 'Is there a `return` or a `break` in the loop?', when=lambda got, want, values, *_: same(got['values'][0], want['values'][0]) and same(got['values'][1:], values[1:]))
+@my_step.mistake('Only the first parameter has moved.', 'Is there a `return` or a `break` in the loop?',
+                 when=lambda got, want, values, *_: same(got['values'], want['values'][:1] + values[1:]))
 @torch.no_grad()
 def _(params, lr):
     for p in params[:1]: p -= lr*p.grad
@@ -262,12 +317,15 @@ def _stepping(dl, lr, zero=True, sign=-1, each=True):
                     if zero: p.grad.zero_()
     return _after_epoch(epoch, dl, lr)
 
-# %% ../nbs/20_exercises_steps.ipynb #a49b77ae
-@exercise('04', 'Write `my_train_epoch(model, dl, lr, params)`: one pass over `dl`. For each batch: the gradient (`calc_grad(xb, yb, model)` or your own), a step of `lr` for each of `params`, and forget.',
-          cases=lambda: [(_batches(2), 1.), (_batches(3, 3), 1.), (_batches(4, 4, 2, seed=7), .5)], use=_after_epoch,
-          hints=('A loop over the batches, and in it what you wrote before.', 'Gradient, step, forget: three moves, all of them inside the loop.',
-                 '`calc_grad(xb, yb, model)`; under `no_grad` `p -= lr*p.grad` for each `p`; `p.grad.zero_()` for each `p`.'),
-          why='Every batch gets a step of its own, with a gradient of its own.')
+# %% ../nbs/20_exercises_steps.ipynb #0ee01e3b
+@exercise('04',
+          'Write `my_train_epoch(model, dl, lr, params)`: one pass over `dl`. For each batch: the gradient '
+          '(`calc_grad(xb, yb, model)` or your own), a step of `lr` for each of `params`, and forget.',
+          cases=lambda: [(_batches(2), 1.), (_batches(3, 3), 1.), (_batches(4, 4, 2, seed=7), .5)],
+          use=_after_epoch, hints=('A loop over the batches, and in it what you wrote before.',
+                 'Gradient, step, forget: three moves, all of them inside the loop.',
+                 '`calc_grad(xb, yb, model)`; under `no_grad` `p -= lr*p.grad` for each `p`; `p.grad.zero_()` '
+                 'for each `p`.'), why='Every batch gets a step of its own, with a gradient of its own.')
 def my_train_epoch(model, dl, lr, params):
     for xb, yb in dl:
         calc_grad(xb, yb, model)
@@ -276,23 +334,26 @@ def my_train_epoch(model, dl, lr, params):
                 p -= lr*p.grad
                 p.grad.zero_()
 
-# %% ../nbs/20_exercises_steps.ipynb #08192e98
+# %% ../nbs/20_exercises_steps.ipynb #e31aaad9
 def _is(**how): return lambda got, want, dl, lr: same(got, _stepping(dl, lr, **how))
 
-@my_train_epoch.mistake('The gradients pile up: each step holds those of all batches before it.', 'What has to happen before the next batch?', when=_is(zero=False))
+@my_train_epoch.mistake('The gradients pile up: each step holds those of all batches before it.',
+                        'What has to happen before the next batch?', when=_is(zero=False))
 def _(model, dl, lr, params):
     for xb, yb in dl:
         calc_grad(xb, yb, model)
         with torch.no_grad():
             for p in params: p -= lr*p.grad
 
-@my_train_epoch.mistake('There was one single step, at the end of the epoch, with the gradients of all batches.', 'The step belongs inside the loop.', when=_is(zero=False, each=False))
+@my_train_epoch.mistake('There was one single step, at the end of the epoch, with the gradients of all '
+                        'batches.', 'The step belongs inside the loop.', when=_is(zero=False, each=False))
 def _(model, dl, lr, params):
     for xb, yb in dl: calc_grad(xb, yb, model)
     with torch.no_grad():
         for p in params: p -= lr*p.grad; p.grad.zero_()
 
-@my_train_epoch.mistake('Only the last batch had a step.', 'Is the step indented as deep as the gradient?', when=_is(each=False))
+@my_train_epoch.mistake('Only the last batch had a step.', 'Is the step indented as deep as the gradient?',
+                        when=_is(each=False))
 def _(model, dl, lr, params):
     for xb, yb in dl:
         for p in params: p.grad = None
@@ -300,26 +361,34 @@ def _(model, dl, lr, params):
     with torch.no_grad():
         for p in params: p -= lr*p.grad
 
-@my_train_epoch.mistake('Only the first batch had a step.', 'Is there a `return` inside the loop?', when=lambda got, want, dl, lr: same(got, _stepping(dl[:1], lr)))
+@my_train_epoch.mistake('Only the first batch had a step.', 'Is there a `return` inside the loop?',
+                        when=lambda got, want, dl, lr: same(got, _stepping(dl[:1], lr)))
 def _(model, dl, lr, params): my_train_epoch.right(model, dl[:1], lr, params)
 
 @my_train_epoch.mistake('This goes uphill.', 'The gradient points to where the loss grows.', when=_is(sign=1))
 def _(model, dl, lr, params): my_train_epoch.right(model, dl, -lr, params)
 
-@my_train_epoch.mistake('No parameter has moved.', 'Is the step in place, and is the gradient still there when it is made?', when=lambda got, want, *_: same([got['weights'], got['bias']], list(_start())))
+@my_train_epoch.mistake('No parameter has moved.',
+                        'Is the step in place, and is the gradient still there when it is made?',
+                        when=lambda got, want, *_: same([got['weights'], got['bias']], list(_start())))
 def _(model, dl, lr, params):
     for xb, yb in dl:
         calc_grad(xb, yb, model)
         for p in params: p = p - lr*p.grad
 
-# %% ../nbs/20_exercises_steps.ipynb #59d768c1
+# %% ../nbs/20_exercises_steps.ipynb #a039ae79
 def first_pixel(xb): return xb[:,:1]
 
-def _valid_cases(): return [(first_pixel, _batches(*sizes, seed=seed)) for sizes, seed in (((4,), 1), ((4, 4), 2), ((6, 6, 2), 9), ((8, 8, 8, 3), 4))]
+def _valid_cases():
+    cases = ((4,), 1), ((4, 4), 2), ((6, 6, 2), 9), ((8, 8, 8, 3), 4)
+    return [(first_pixel, _batches(*sizes, seed=seed)) for sizes, seed in cases]
 
-@exercise('04', 'Write `my_validate_epoch(model, valid_dl)`: the accuracy of `model` over all pictures of the batches in `valid_dl`, from 0 to 1, exact also when the last batch is shorter.', cases=_valid_cases,
-          hints=('How many are right, of how many?', 'Count both while you go through the batches.', '`((preds > 0) == (yb == 1)).sum()` counts those that are right in a batch, `len(xb)` all of them.'),
-          why='Right pictures divided by pictures: the batches do not come into it.')
+@exercise('04', 'Write `my_validate_epoch(model, valid_dl)`: the accuracy of `model` over all pictures of the '
+          'batches in `valid_dl`, from 0 to 1, exact also when the last batch is shorter.', cases=_valid_cases,
+          hints=('How many are right, of how many?',
+                 'Count both while you go through the batches.',
+                 '`((preds > 0) == (yb == 1)).sum()` counts those that are right in a batch, `len(xb)` all of '
+                 'them.'), why='Right pictures divided by pictures: the batches do not come into it.')
 def my_validate_epoch(model, valid_dl):
     right = n = 0
     for xb, yb in valid_dl:
@@ -327,7 +396,7 @@ def my_validate_epoch(model, valid_dl):
         n += len(xb)
     return right / n
 
-# %% ../nbs/20_exercises_steps.ipynb #706b0635
+# %% ../nbs/20_exercises_steps.ipynb #1469ca5a
 def _right_in(model, dl): return [((model(xb) > 0) == (yb == 1)).sum().item() for xb, yb in dl]
 
 def _short(got, want, model, dl):
@@ -337,22 +406,27 @@ def _short(got, want, model, dl):
 @my_validate_epoch.mistake(_short, 'Count the pictures that there are.')
 def _(model, dl): return sum(_right_in(model, dl)) / (len(dl)*len(dl[0][0]))
 
-@my_validate_epoch.mistake(lambda got, want, model, dl: f'This is the mean of {len(dl)} means: the last batch, with {len(dl[-1][0])} pictures, counts as much as the first, with {len(dl[0][0])}.', 'Weight each batch by its size, or count pictures.')
+@my_validate_epoch.mistake(lambda got, want, model, dl: f'This is the mean of {len(dl)} means: the last '
+                               f'batch, with {len(dl[-1][0])} pictures, counts as '
+                               f'much as the first, with {len(dl[0][0])}.',
+                           'Weight each batch by its size, or count pictures.')
 def _(model, dl): return sum(batch_accuracy(model(xb), yb).item() for xb, yb in dl) / len(dl)
 
 @my_validate_epoch.mistake('This is the accuracy on the last batch only.', 'Keep what the other batches gave.')
 def _(model, dl): return _right_in(model, dl[-1:])[0] / len(dl[-1][0])
 
-@my_validate_epoch.mistake('This is the accuracy on the first batch only.', 'Is there a `return` inside the loop?')
+@my_validate_epoch.mistake('This is the accuracy on the first batch only.',
+                           'Is there a `return` inside the loop?')
 def _(model, dl): return _right_in(model, dl[:1])[0] / len(dl[0][0])
 
-@my_validate_epoch.mistake('You counted how many are right.', 'An accuracy is a share: divide by how many there are.')
+@my_validate_epoch.mistake('You counted how many are right.',
+                           'An accuracy is a share: divide by how many there are.')
 def _(model, dl): return sum(_right_in(model, dl))
 
 @my_validate_epoch.mistake('This is the share that is wrong.', 'Count the others.')
 def _(model, dl): return 1 - sum(_right_in(model, dl)) / sum(len(xb) for xb, yb in dl)
 
-# %% ../nbs/20_exercises_steps.ipynb #519c578a
+# %% ../nbs/20_exercises_steps.ipynb #8dcb0816
 def _two_rounds(cls, values, *args):
     "Values and gradients after each move"
     params = [v.clone().requires_grad_() for v in values]
@@ -361,16 +435,18 @@ def _two_rounds(cls, values, *args):
         sum((p**2).sum() for p in params).backward()
         opt.step()
         seen[f'{i} step'] = torch.cat([p.detach().flatten() for p in params])
-        if i == 'first': seen['gradient after step'] = any(p.grad is not None and bool(p.grad.any()) for p in params)
+        seen['gradient after step'] = any(map(_has_grad, params))
         opt.zero_grad()
-        if i == 'first': seen['forgotten'] = not any(p.grad is not None and bool(p.grad.any()) for p in params)
+        seen['forgotten'] = not any(map(_has_grad, params))
     return seen | {'unharmed': torch.cat([p.detach().flatten() for p in params])}
 
 def _values(): return [[torch.tensor([1., -2.])], [_random(2, 1), _random(1, seed=1)]]
 
-@exercise('05', 'Write a class `MyOptim(params, lr)` with two methods: `step()` moves each parameter by `lr` gradients downwards, `zero_grad()` forgets the gradients. `params` may be a generator, such as `model.parameters()`.',
-          made=True, use=_two_rounds, cases=lambda: [(v, .1) for v in _values()],
-          hints=('It has to remember two things: the parameters and `lr`.', 'A generator can be walked through once. What keeps all that comes out of it?',
+@exercise('05', 'Write a class `MyOptim(params, lr)` with two methods: `step()` moves each parameter by `lr` '
+          'gradients downwards, `zero_grad()` forgets the gradients. `params` may be a generator, such as '
+          '`model.parameters()`.', made=True, use=_two_rounds, cases=lambda: [(v, .1) for v in _values()],
+          hints=('It has to remember two things: the parameters and `lr`.',
+                 'A generator can be walked through once. What keeps all that comes out of it?',
                  '`self.params = list(params)`. A `@torch.no_grad()` above `step` hides it from autograd.'),
           why='`list` walks the generator once and keeps what came.')
 def MyOptim():
@@ -385,10 +461,15 @@ def MyOptim():
             for p in self.params: p.grad = None
     return MyOptim
 
-# %% ../nbs/20_exercises_steps.ipynb #8cd5b4d0
-def _moved_once(got, want, *_): return same(got['first step'], want['first step']) and same(got['second step'], got['first step'])
+# %% ../nbs/20_exercises_steps.ipynb #1b17a463
+def _moved_once(got, want, *_):
+    return same(got['first step'], want['first step']) and same(got['second step'], got['first step'])
 
-@MyOptim.mistake('It works once: after the first walk through `params` the generator is empty.', 'Turn it into a list, and keep that.', when=_moved_once)
+def _never_moved(got, want, values, lr):
+    return same(got['first step'], torch.cat([v.flatten() for v in values])) and got['gradient after step']
+
+@MyOptim.mistake('It works once: after the first walk through `params` the generator is empty.',
+                 'Turn it into a list, and keep that.', when=_moved_once)
 def _():
     class Kept(MyOptim.right):
         def __init__(self, params, lr): self.params, self.lr = params, lr
@@ -401,21 +482,24 @@ def _():
         def zero_grad(self): self.params
     return Lazy
 
-@MyOptim.mistake('`zero_grad()` sets the *parameters* to zero.', 'It is their `.grad` that should be forgotten.', when=lambda got, *_: not got['unharmed'].any())
+@MyOptim.mistake('`zero_grad()` sets the *parameters* to zero.',
+                 'It is their `.grad` that should be forgotten.',
+                 when=lambda got, *_: not got['unharmed'].any())
 def _():
     class Zero(MyOptim.right):
         def zero_grad(self):
             for p in self.params: p.data.zero_(); p.grad = None
     return Zero
 
-@MyOptim.mistake('`step()` forgets the gradients already.', 'One method, one move: forgetting is for `zero_grad()`.',
-                 when=lambda got, want, *_: same(got['second step'], want['second step']) and not got['gradient after step'])
+@MyOptim.mistake('`step()` forgets the gradients already.',
+                 'One method, one move: forgetting is for `zero_grad()`.',
+                 when=lambda got, want, *_: same(got['second step'], want['second step']))
 def _():
     class Both(MyOptim.right):
         def step(self): super().step(); self.zero_grad()
     return Both
 
-# %% ../nbs/20_exercises_steps.ipynb #abcfed19
+# %% ../nbs/20_exercises_steps.ipynb #a5ab6fa3
 def _with_step(move, no_grad=True):
     class Moves(MyOptim.right):
         def step(self):
@@ -423,11 +507,13 @@ def _with_step(move, no_grad=True):
                 for p in self.params: move(p, self.lr)
     return Moves
 
-@MyOptim.mistake('PyTorch refuses: the step is recorded, and a leaf that overwrites itself spoils the record.', 'What hides a step from autograd?')
+@MyOptim.mistake('PyTorch refuses: the step is recorded, and a leaf that overwrites itself spoils the record.',
+                 'What hides a step from autograd?')
 def _(): return _with_step(lambda p, lr: p.sub_(lr*p.grad), no_grad=False)
 
-@MyOptim.mistake('No parameter has moved: `p = p - ...` only gives the old name to a new tensor.', 'Which operator changes a tensor in place?',
-                 when=lambda got, want, values, lr: same(got['first step'], torch.cat([v.flatten() for v in values])) and got['gradient after step'])
+@MyOptim.mistake('No parameter has moved: `p = p - ...` only gives the old name to a new tensor.',
+                 'Which operator changes a tensor in place?',
+                 when=_never_moved)
 def _(): return _with_step(lambda p, lr: p - lr*p.grad)
 
 @MyOptim.mistake('This goes uphill.', 'The gradient points to where the loss grows.')
@@ -436,10 +522,13 @@ def _(): return _with_step(lambda p, lr: p.add_(lr*p.grad))
 @MyOptim.mistake('The step is one whole gradient long, whatever `lr` is.', 'Who uses `lr`?')
 def _(): return _with_step(lambda p, lr: p.sub_(p.grad))
 
-# %% ../nbs/20_exercises_steps.ipynb #397410b5
-@exercise('05', 'Write a class `MyMomentum(params, lr, momentum)`. Each parameter has a velocity, 0 at first. `step()` makes it `momentum` times itself plus the gradient, then moves the parameter by `lr` velocities downwards. '
-          '`zero_grad()` forgets the gradients, and not the velocities.', made=True, use=_two_rounds, cases=lambda: [(v, .1, m) for v, m in zip(_values(), (.5, .9))],
-          hints=('What has to be remembered from one step to the next, for each parameter?', 'A list of tensors of zeros, made in `__init__`, one for each parameter.',
+# %% ../nbs/20_exercises_steps.ipynb #45913372
+@exercise('05', 'Write a class `MyMomentum(params, lr, momentum)`. Each parameter has a velocity, 0 at first. '
+          '`step()` makes it `momentum` times itself plus the gradient, then moves the parameter by `lr` '
+          'velocities downwards. `zero_grad()` forgets the gradients, and not the velocities.', made=True,
+          use=_two_rounds, cases=lambda: [(v, .1, m) for v, m in zip(_values(), (.5, .9))],
+          hints=('What has to be remembered from one step to the next, for each parameter?',
+                 'A list of tensors of zeros, made in `__init__`, one for each parameter.',
                  'For each pair `p, v`: `v.mul_(self.momentum).add_(p.grad)`, then `p -= self.lr*v`.'),
           why='The velocity is changed in place, so the list keeps it.')
 def MyMomentum():
@@ -458,7 +547,7 @@ def MyMomentum():
             for p in self.params: p.grad = None
     return MyMomentum
 
-# %% ../nbs/20_exercises_steps.ipynb #19ff5297
+# %% ../nbs/20_exercises_steps.ipynb #f7f0b7ef
 def _variant(velocity, keep=True):
     "A class whose new velocity is `velocity(v, grad, momentum)`"
     class Variant(MyMomentum.right):
@@ -470,25 +559,30 @@ def _variant(velocity, keep=True):
                 if keep: v.copy_(new)
     return Variant
 
-@MyMomentum.mistake('The velocity is not kept: every step starts from 0 again.', 'After a step, is the new velocity in your list, and does `zero_grad()` leave it there?')
+@MyMomentum.mistake('The velocity is not kept: every step starts from 0 again.',
+                    'After a step, is the new velocity in your list, and does `zero_grad()` leave it there?')
 def _(): return _variant(lambda v, g, m: v*m + g, keep=False)
 
-@MyMomentum.mistake('Both are scaled by `momentum`, the old velocity and the new gradient.', 'First scale the velocity, then add the gradient as it is.')
+@MyMomentum.mistake('Both are scaled by `momentum`, the old velocity and the new gradient.',
+                    'First scale the velocity, then add the gradient as it is.')
 def _(): return _variant(lambda v, g, m: m*(v + g))
 
-@MyMomentum.mistake('The gradient is scaled by `1 - momentum`: an average of gradients.', 'Here the whole gradient is added.')
+@MyMomentum.mistake('The gradient is scaled by `1 - momentum`: an average of gradients.',
+                    'Here the whole gradient is added.')
 def _(): return _variant(lambda v, g, m: m*v + (1-m)*g)
 
-@MyMomentum.mistake('The velocity never fades: all gradients so far are added up.', '`momentum` is the share of the old velocity that stays.')
+@MyMomentum.mistake('The velocity never fades: all gradients so far are added up.',
+                    '`momentum` is the share of the old velocity that stays.')
 def _(): return _variant(lambda v, g, m: v + g)
 
-@MyMomentum.mistake('The old velocity is kept whole, and the new gradient is scaled.', 'It is the other way round.')
+@MyMomentum.mistake('The old velocity is kept whole, and the new gradient is scaled.',
+                    'It is the other way round.')
 def _(): return _variant(lambda v, g, m: v + m*g)
 
 @MyMomentum.mistake('This goes uphill.', 'Move the parameter *against* the velocity.')
 def _(): return _variant(lambda v, g, m: m*v - g)
 
-# %% ../nbs/20_exercises_steps.ipynb #491082b9
+# %% ../nbs/20_exercises_steps.ipynb #c89e256e
 def read_recipe(
     answer, # A `Recipe` or its text
 ): # `Recipe`
@@ -510,26 +604,40 @@ def _book(recipe):
 
 def _stuck(got): return abs(got['accuracy'] - 1010/2038) < 1e-6
 
-@exercise('05', 'Give a recipe of *one* epoch that ends where the mystery began, at an accuracy of 0.4956, and that ends above 0.97 when nothing but `shuffle` is flipped. A text will do, such as `lr=0.1, epochs=1`.',
-          made=True, read=read_recipe, use=_book, limit=60., agree=lambda got, want: got['epochs'] == 1 and not got['shuffle'] and _stuck(got) and got['flipped'] > .97,
-          hints=('At 0.4956 everything is called a three. What made the model so certain?', 'In file order, the first 23 batches are all threes. A step must be long enough to saturate the sigmoid.',
+@exercise('05',
+          'Give a recipe of *one* epoch that ends where the mystery began, at an accuracy of 0.4956, and that '
+          'ends above 0.97 when nothing but `shuffle` is flipped. A text will do, such as `lr=0.1, epochs=1`.',
+          made=True, read=read_recipe, use=_book, limit=60.,
+          agree=lambda got, want: got['epochs'] == 1 and not got['shuffle'] and _stuck(got) and got['flipped'] > .97,
+          hints=('At 0.4956 everything is called a three. What made the model so certain?',
+                 'In file order, the first 23 batches are all threes. A step must be long enough to saturate '
+                 'the sigmoid.',
                  'Start from `lr=1, epochs=1`.'),
-          why='With lr=1 one step is enough to make everything a three; shuffled batches hold both digits, so nothing gets stuck.')
+          why='With lr=1 one step is enough to make everything a three; shuffled batches hold both digits, so '
+              'nothing gets stuck.')
 def book_epoch():
     return Recipe(lr=2., epochs=1)
 
-# %% ../nbs/20_exercises_steps.ipynb #abd7c7a2
-@book_epoch.mistake(lambda got, want: f'This recipe runs for {got["epochs"]} epochs.', 'The question is where the *first* one ends.', when=lambda got, want: got['epochs'] != 1)
+# %% ../nbs/20_exercises_steps.ipynb #62e6ed34
+@book_epoch.mistake(lambda got, want: f'This recipe runs for {got["epochs"]} epochs.',
+                    'The question is where the *first* one ends.', when=lambda got, want: got['epochs'] != 1)
 def _(): return Recipe()
 
-@book_epoch.mistake('The pictures are shuffled in it, so there is nothing to repair.', 'Start from file order.', when=lambda got, want: got['shuffle'])
+@book_epoch.mistake('The pictures are shuffled in it, so there is nothing to repair.', 'Start from file order.',
+                    when=lambda got, want: got['shuffle'])
 def _(): return Recipe(epochs=1, shuffle=True)
 
-@book_epoch.mistake('It ends at 0.5044, where everything is called a *seven*.', 'Which loss makes a model call everything a three?', when=lambda got, want: abs(got['accuracy'] - 1028/2038) < 1e-6)
+@book_epoch.mistake('It ends at 0.5044, where everything is called a *seven*.',
+                    'Which loss makes a model call everything a three?',
+                    when=lambda got, want: abs(got['accuracy'] - 1028/2038) < 1e-6)
 def _(): return Recipe(epochs=1, loss='squared')
 
-@book_epoch.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, so it is not stuck.', 'Are the steps long enough to make the model certain that everything is a three?', when=lambda got, want: not _stuck(got))
+@book_epoch.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, so it is not stuck.',
+                    'Are the steps long enough to make the model certain that everything is a three?',
+                    when=lambda got, want: not _stuck(got))
 def _(): return Recipe(lr=.1, epochs=1)
 
-@book_epoch.mistake(lambda got, want: f'It is stuck as it should be, but shuffling repairs it to {got["flipped"]:.4f} only.', 'Such long steps do harm in any order.', when=lambda got, want: got['flipped'] <= .97)
+@book_epoch.mistake(lambda got, want: 'It is stuck as it should be, but shuffling repairs it to '
+                        f'{got["flipped"]:.4f} only.', 'Such long steps do harm in any order.',
+                    when=lambda got, want: got['flipped'] <= .97)
 def _(): return Recipe(lr=10_000., epochs=1)
