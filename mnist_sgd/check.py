@@ -170,7 +170,7 @@ class Try:
     want: object
     changed: tuple # Names of the inputs that it changed
 
-# %% ../nbs/18_check.ipynb #d1b14a2c
+# %% ../nbs/18_check.ipynb #96c92fd9
 class Exercise:
     "A task with an answer to compare with and the mistakes that are known"
     def __init__(self,
@@ -217,7 +217,8 @@ class Exercise:
         "The next hint: three steps, from a nudge to nearly there"
         self._told = min(self._told + 1, len(self.hints))
         parts = self.hints[self._told - 1],
-        if self._told == len(self.hints): parts += f'That was the last hint; `{self.name}.solution()` shows an answer.',
+        last = f'That was the last hint; `{self.name}.solution()` shows an answer.'
+        if self._told == len(self.hints): parts += last,
         return Note(f'{self.name}: hint {self._told} of {len(self.hints)}', parts)
 
     def solution(self): # `Note`
@@ -250,13 +251,14 @@ def exercise(
     "Make an exercise from its right answer"
     return lambda reference: Exercise(reference, lesson, task, **more)
 
-# %% ../nbs/18_check.ipynb #281d2d4d
+# %% ../nbs/18_check.ipynb #05e11efb
 def _source(ex):
     text = textwrap.dedent(inspect.getsource(ex.reference))
     node = ast.parse(text).body[0]
     if not ex.made: return '\n'.join(text.splitlines()[node.lineno-1:])
     lines = [textwrap.dedent(ast.get_source_segment(text, n, padded=True)) for n in node.body[:-1]]
-    if not inspect.isclass(ex.right): lines.append(f'{ex.name} = {ast.get_source_segment(text, node.body[-1].value)}')
+    value = ast.get_source_segment(text, node.body[-1].value)
+    if not inspect.isclass(ex.right): lines.append(f'{ex.name} = {value}')
     return '\n'.join(lines)
 
 # %% ../nbs/18_check.ipynb #793d8b3b
@@ -289,7 +291,7 @@ def _alike(a, b):
     if isinstance(a, Failure) and isinstance(b, Failure): return (a.kind, a.message) == (b.kind, b.message)
     return not isinstance(a, Failure) and same(a, b)
 
-# %% ../nbs/18_check.ipynb #0863a62c
+# %% ../nbs/18_check.ipynb #354af516
 def _kind(ex, answer):
     "What is wrong with the kind of thing that was given; None if nothing is"
     def kind(x): return 'class' if inspect.isclass(x) else 'function' if callable(x) else 'value'
@@ -310,12 +312,13 @@ def _general(ex, tries, wrong):
         if all(same(t.got, t.case[i]) for t in tries):
             return f'What comes out is what went in: `{name}`, unchanged.', 'What has to be done to it first?'
     if all(same(t.got, got) for t in tries) and not all(same(t.want, want) for t in tries):
-        return f'It gives the same result whatever the input: {shown(got)}.', 'Which of the inputs does it not look at?'
+        told = f'It gives the same result whatever the input: {shown(got)}.'
+        return told, 'Which of the inputs does it not look at?'
     if isinstance(got, Tensor) and isinstance(want, Tensor) and got.shape != want.shape:
         return (f'The result has shape {list(got.shape)} where {list(want.shape)} is wanted.',
                 'Print the shape after each line: where does it go astray?')
 
-# %% ../nbs/18_check.ipynb #2a271f40
+# %% ../nbs/18_check.ipynb #7912d40e
 def _details(ex, t):
     mine, want = _apart(t.got, t.want)
     given = '\n'.join(f'{n} = {shown(x)}' for n, x in zip(ex.inputs, t.case))
@@ -332,12 +335,15 @@ def _judge(ex, tries):
             return told, m.direction
     f = first.got
     if isinstance(f, Failure): return f'It stops with {f.kind}{_where(f)}.', f.message, *_details(ex, first)[:-2]
+    if not callable(ex.right):                           # a value: to show what is right would give it away
+        came = (('This came of it', shown(f)),) if isinstance(f, dict) else ()
+        return 'That is not it yet.', f'`{ex.name}.hint()` gives a hint.', *came
     general = _general(ex, tries, wrong)
     if general: return *general, *_details(ex, first)
     partly = f'It is right on {n} of {len(tries)} inputs; below is the smallest on which it differs.'
     return partly if n else 'It is not right yet.', 'Work this one out by hand, and compare.', *_details(ex, first)
 
-# %% ../nbs/18_check.ipynb #214b864a
+# %% ../nbs/18_check.ipynb #217d98f7
 def _is_blank(got):
     stub = isinstance(got, Failure) and got.kind == 'NotImplementedError' and 'NotImplementedError' in got.line
     return got is NotImplemented or stub
@@ -356,7 +362,8 @@ def _verdict(ex, answer, limit):
         tries.append(Try(case, got, want, changed))
         if _is_blank(got): return blank
         if isinstance(got, Failure) and got.kind == 'TooLong':
-            return no(f'It was still running after {limit:g} seconds{_where(got)}.', 'Is there a loop that never ends?')
+            told = f'It was still running after {limit:g} seconds{_where(got)}.'
+            return no(told, 'Is there a loop that never ends?')
     problem = _judge(ex, tries)
     if problem: return no(*problem)
     changed = [name for t in tries for name in t.changed]
@@ -364,7 +371,7 @@ def _verdict(ex, answer, limit):
         'Operations ending in `_`, and `+=`, write into what they are given: make a new tensor instead.')
     return Verdict(ex.name, 'right', f'All {len(tries)} inputs give what they should.' if len(tries) > 1 else '')
 
-# %% ../nbs/18_check.ipynb #b8cea049
+# %% ../nbs/18_check.ipynb #16f40d4c
 class _Idle:
     "A class that takes everything and does nothing"
     def __init__(self, *args, **kw): pass
@@ -374,15 +381,16 @@ def _accidents(ex):
     if inspect.isclass(ex.right): return [_Idle]
     if not callable(ex.right): return [0, 'x']
     constants = [0., True, torch.zeros(1), torch.ones(2, 1), *(ex.wants if len(ex.wants) > 1 else ())]
-    inputs = [lambda *args, i=i: args[min(i, len(args) - 1)] for i in range(len(inspect.signature(ex.right).parameters))]
+    n = len(inspect.signature(ex.right).parameters)
+    inputs = [lambda *args, i=i: args[min(i, len(args) - 1)] for i in range(n)]
     return [*(lambda *args, c=c: c for c in constants), *inputs]
 
-# %% ../nbs/18_check.ipynb #10efc366
+# %% ../nbs/18_check.ipynb #ec1d55b0
 def prove(
     ex,     # `Exercise`
     *right, # Two or more right answers, written differently
 ): # How many mistakes it knows
-    "Assert that right answers pass, that every known mistake gets its own words, and that nothing passes by accident"
+    "Assert that right answers pass, that every mistake gets its own words, and that nothing passes by accident"
     def judge(answer): return _verdict(ex, answer, ex.limit)
     assert len(ex.hints) == 3 and len(ex.mistakes) >= 4 and len(right) >= 2, f'{ex.name} is not finished'
     for answer in (ex.right, *right): assert judge(answer), judge(answer)
