@@ -371,7 +371,7 @@ def _verdict(ex, answer, limit):
         'Operations ending in `_`, and `+=`, write into what they are given: make a new tensor instead.')
     return Verdict(ex.name, 'right', f'All {len(tries)} inputs give what they should.' if len(tries) > 1 else '')
 
-# %% ../nbs/18_check.ipynb #16f40d4c
+# %% ../nbs/18_check.ipynb #483129da
 class _Idle:
     "A class that takes everything and does nothing"
     def __init__(self, *args, **kw): pass
@@ -385,7 +385,6 @@ def _accidents(ex):
     inputs = [lambda *args, i=i: args[min(i, len(args) - 1)] for i in range(n)]
     return [*(lambda *args, c=c: c for c in constants), *inputs]
 
-# %% ../nbs/18_check.ipynb #ec1d55b0
 def prove(
     ex,     # `Exercise`
     *right, # Two or more right answers, written differently

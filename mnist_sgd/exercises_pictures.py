@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['digits', 'to_rows', 'make_labels', 'batches', 'last_batch', 'my_init_params', 'my_linear', 'saturated_share',
-           'wide_std', 'my_mnist_loss', 'my_accuracy', 'always_three', 'half_loss']
+           'wide_std', 'my_mnist_loss', 'my_accuracy', 'always_three_accuracy', 'half_loss']
 
 # %% ../nbs/20_exercises_pictures.ipynb #2f07268d
 import contextlib, functools, io, math
@@ -456,33 +456,34 @@ def _(preds, yb): return (preds == yb).float().mean()
 @my_accuracy.mistake('This is the share of threes among the answers.', 'It does not look at the labels.')
 def _(preds, yb): return (preds > 0).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #fc4a9c27
+# %% ../nbs/20_exercises_pictures.ipynb #e8bd0c1d
 @exercise('02',
           'What is the accuracy of a model that calls *every* validation picture a three? Give a number, to '
           'four decimals or more. (`sizes` in lesson 00 has what you need.)', made=True, read=float,
           hints=('On which pictures is it right?',
                  'There are 1,010 threes in the validation set. And how many pictures?',
                  '1,010 of 2,038.'), why='Remember it: a number like this says "everything is a three".')
-def always_three():
+def always_three_accuracy():
     return 1010 / 2038
 
-# %% ../nbs/20_exercises_pictures.ipynb #8841b4fe
-@always_three.mistake('The two digits are not equally frequent.', 'Look up how many there are of each.')
+# %% ../nbs/20_exercises_pictures.ipynb #51fc459e
+@always_three_accuracy.mistake('The two digits are not equally frequent.',
+                               'Look up how many there are of each.')
 def _(): return .5
 
-@always_three.mistake('This is the share of *sevens*.',
+@always_three_accuracy.mistake('This is the share of *sevens*.',
                       'On which pictures is a model right that always says three?')
 def _(): return 1028 / 2038
 
-@always_three.mistake('This is the share of threes in the *training* set.',
+@always_three_accuracy.mistake('This is the share of threes in the *training* set.',
                       'The question is about the validation set.')
 def _(): return 6131 / 12396
 
-@always_three.mistake('This is how many are right.', 'Accuracy is a share.')
+@always_three_accuracy.mistake('This is how many are right.', 'Accuracy is a share.')
 def _(): return 1010
 
-@always_three.mistake('This is the mean of eight batches, in which the short last one counts as much as the '
-                      'others.', 'Count pictures, not batches.')
+@always_three_accuracy.mistake('This is the mean of eight batches, in which the short last one counts as much '
+                               'as the others.', 'Count pictures, not batches.')
 def _(): return (3 + 242/256) / 8
 
 # %% ../nbs/20_exercises_pictures.ipynb #f2593ee6
