@@ -43,13 +43,14 @@ def same(
     alike = isinstance(got, (list, tuple)) and len(got) == len(want)
     return alike and all(same(g, w, tol) for g, w in zip(got, want))
 
-# %% ../nbs/18_check.ipynb #7c4c15b4
+# %% ../nbs/18_check.ipynb #6635921b
 def _rich(text): return re.sub('`([^`]+)`', r'<code>\1</code>', html.escape(text, quote=False))
 
 def _box(colour, title, parts):
     "HTML: a title, and paragraphs or pairs of a label and some text"
     def line(text): return f'<p style="margin:.3em 0">{text}</p>'
-    def pair(label, text): return f'{line(_rich(label))}<pre style="margin:0 0 .3em 1em">{html.escape(text)}</pre>'
+    def block(text): return f'<pre style="margin:0 0 .3em 1em">{html.escape(text)}</pre>'
+    def pair(label, text): return line(_rich(label) + ':') + block(text)
     rows = ''.join(line(_rich(p)) if isinstance(p, str) else pair(*p) for p in parts)
     return (f'<div role="status" style="border-left:4px solid {colour};padding:.2em .8em;line-height:1.45">'
             f'{line(f"<b>{_rich(title)}</b>")}{rows}</div>')
@@ -170,7 +171,7 @@ class Try:
     want: object
     changed: tuple # Names of the inputs that it changed
 
-# %% ../nbs/18_check.ipynb #96c92fd9
+# %% ../nbs/18_check.ipynb #0bfb7c9c
 class Exercise:
     "A task with an answer to compare with and the mistakes that are known"
     def __init__(self,
@@ -217,7 +218,7 @@ class Exercise:
         "The next hint: three steps, from a nudge to nearly there"
         self._told = min(self._told + 1, len(self.hints))
         parts = self.hints[self._told - 1],
-        last = f'That was the last hint; `{self.name}.solution()` shows an answer.'
+        last = f'That was the last hint; `ex.{self.name}.solution()` shows an answer.'
         if self._told == len(self.hints): parts += last,
         return Note(f'{self.name}: hint {self._told} of {len(self.hints)}', parts)
 
@@ -318,7 +319,7 @@ def _general(ex, tries, wrong):
         return (f'The result has shape {list(got.shape)} where {list(want.shape)} is wanted.',
                 'Print the shape after each line: where does it go astray?')
 
-# %% ../nbs/18_check.ipynb #7912d40e
+# %% ../nbs/18_check.ipynb #1f71444a
 def _details(ex, t):
     mine, want = _apart(t.got, t.want)
     given = '\n'.join(f'{n} = {shown(x)}' for n, x in zip(ex.inputs, t.case))
@@ -337,20 +338,20 @@ def _judge(ex, tries):
     if isinstance(f, Failure): return f'It stops with {f.kind}{_where(f)}.', f.message, *_details(ex, first)[:-2]
     if not callable(ex.right):                           # a value: to show what is right would give it away
         came = (('This came of it', shown(f)),) if isinstance(f, dict) else ()
-        return 'That is not it yet.', f'`{ex.name}.hint()` gives a hint.', *came
+        return 'That is not it yet.', f'`ex.{ex.name}.hint()` gives a hint.', *came
     general = _general(ex, tries, wrong)
     if general: return *general, *_details(ex, first)
     partly = f'It is right on {n} of {len(tries)} inputs; below is the smallest on which it differs.'
     return partly if n else 'It is not right yet.', 'Work this one out by hand, and compare.', *_details(ex, first)
 
-# %% ../nbs/18_check.ipynb #217d98f7
+# %% ../nbs/18_check.ipynb #96b54d90
 def _is_blank(got):
     stub = isinstance(got, Failure) and got.kind == 'NotImplementedError' and 'NotImplementedError' in got.line
     return got is NotImplemented or stub
 
 def _verdict(ex, answer, limit):
     def no(diagnosis, direction='', *details): return Verdict(ex.name, 'not yet', diagnosis, direction, details)
-    blank = Verdict(ex.name, 'not answered yet', f'`{ex.name}.hint()` gives a hint.')
+    blank = Verdict(ex.name, 'not answered yet', f'`ex.{ex.name}.hint()` gives a hint.')
     if untouched(answer): return blank
     try: answer = ex.read(answer) if ex.read and not callable(answer) else answer
     except (TypeError, ValueError) as e: return no(str(e).rstrip('.') + '.', 'Write it again.')

@@ -255,12 +255,17 @@ def my_step(params, lr):
             p -= lr*p.grad
             p.grad.zero_()
 
-# %% ../nbs/20_exercises_steps.ipynb #6f1bdfef
+# %% ../nbs/20_exercises_steps.ipynb #7d991f0c
 @my_step.mistake('No parameter has moved: `p = p - ...` makes a new tensor and leaves the old one as it was.',
                  'Which operator changes a tensor in place?',
                  when=lambda got, want, values, *_: same(got['values'], values) and not got['written'])
 def _(params, lr):
     for p in params: p = p - lr*p.grad
+
+@my_step.mistake('After `p = p - ...` the name `p` is a new tensor, and that one has no gradient.',
+                 'Change the tensor that is there, in place.')
+def _(params, lr):
+    for p in params: p = p - lr*p.grad; p.grad.zero_()
 
 @my_step.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites itself spoils the '
                  'record.', 'The update is no part of the model. What hides it from autograd?')
@@ -335,7 +340,7 @@ def my_train_epoch(model, dl, lr, params):
                 p -= lr*p.grad
                 p.grad.zero_()
 
-# %% ../nbs/20_exercises_steps.ipynb #e31aaad9
+# %% ../nbs/20_exercises_steps.ipynb #ca274dd8
 def _is(**how): return lambda got, want, dl, lr: same(got, _stepping(dl, lr, **how))
 
 @my_train_epoch.mistake('The gradients pile up: each step holds those of all batches before it.',
@@ -368,6 +373,14 @@ def _(model, dl, lr, params): my_train_epoch.right(model, dl[:1], lr, params)
 
 @my_train_epoch.mistake('This goes uphill.', 'The gradient points to where the loss grows.', when=_is(sign=1))
 def _(model, dl, lr, params): my_train_epoch.right(model, dl, -lr, params)
+
+@my_train_epoch.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites itself '
+                        'spoils the record.',
+                        'The update is no part of the model. What hides it from autograd?')
+def _(model, dl, lr, params):
+    for xb, yb in dl:
+        calc_grad(xb, yb, model)
+        for p in params: p -= lr*p.grad
 
 @my_train_epoch.mistake('No parameter has moved.',
                         'Is the step in place, and is the gradient still there when it is made?',
