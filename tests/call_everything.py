@@ -118,6 +118,22 @@ call('sweep.SweepPanel', runs).run(); call('sweep.CompassPanel', runs[0], data).
 call('panel.Worker').wait(); call('panel.Panel', {}); call('panel.on_click', n='x'); assert not call('panel.live_frontend')
 call('cli.make_parser'); assert call('cli.main', ['--epochs', '1', '--source', 'offline']) == 0
 
+# practice
+assert call('limit.within', 5, lambda: 1) == 1; called |= {'limit.TooLong'}
+assert call('check.same', 1., 1) and call('check.untouched', ...) and call('check.shown', torch.zeros(2))
+assert call('check.Verdict', 'x', 'right').passed and repr(call('check.Note', 'x', ('y',))); called |= {'check.Failure', 'check.Mistake', 'check.Try'}
+one = call('check.exercise', '99', 'one', made=True, hints='abc')(lambda: 1)
+assert isinstance(one, names['check.Exercise']) and one.check(1); called.add('check.Exercise')
+for name, e in names.items():
+    if isinstance(e, names['check.Exercise']): assert not e.check(None) and e.hint() and e.solution() and e.check(e.right), name; called.add(name)
+call('check.prove', names['exercises_runs.weighted_mean'], *[lambda v, n: sum(a*b for a, b in zip(v, n))/sum(n)]*2)
+for f in ('square', 'line', 'cube', 'kink'): call(f'exercises_steps.{f}', 2.)
+assert call('exercises_steps.first_pixel', torch.zeros(2, 3)).shape == (2, 1) and call('exercises_pictures.digits').source
+assert len(call('exercises_steps.accuracies', call('exercises_steps.read_recipe', 'epochs=1'))) == 1
+assert call('predict.trend', [0, 1]) == 'up' and call('predict.predict', 'up').reveal([0, 1]).right; called |= {'predict.Guess', 'predict.Outcome'}
+call('progress.note_exercise', '99', 'x'); call('progress.note_solved', '99', 'x'); call('progress.note_guess', '99', 'x', True); call('progress.keep_progress', None)
+assert '99: ' in str(call('progress.progress', '99')); called |= {'progress.session', 'progress.Progress', 'progress.ProgressLine'}
+
 forgotten = sorted(set(names) - called)
 assert not forgotten, forgotten
 print(len(called), 'public names called')
