@@ -63,7 +63,7 @@ def _autograd_epochs(recipe, model, dl):
     if not recipe.zero_grad: opt.zero_grad = lambda: None
     while True: yield train_epoch(model, dl, opt, losses[recipe.loss])
 
-# %% ../nbs/11_engine.ipynb #3793469b
+# %% ../nbs/11_engine.ipynb #9ff1a47a
 def _pictures(dl, order, buffer):
     "The pictures of `dl`'s batches; a shuffled batch is overwritten by the next"
     if order is None: yield from dl.x.split(dl.batch_size)
@@ -86,20 +86,26 @@ def closed_epochs(
     scores = labels.new_empty(len(dl.x), *w.shape[1:])
     dw, db, vw, vb = (torch.zeros_like(t) for t in (w, b, w, b))
     keep, momentum = 0 if recipe.zero_grad else 1, recipe.momentum
+    def batches(y, order):
+        parts = (t.split(dl.batch_size) for t in (signs(y[:,None] if many else y), scores))
+        return zip(_pictures(dl, order, buffer), *parts)
+    in_file_order = list(batches(labels, None))            # views, made once
     while True:
         order = dl.order()
         y = labels if order is None else labels.index_select(0, order)
-        parts = (t.split(dl.batch_size) for t in (signs(y[:,None] if many else y), scores))
-        for xb, sign, z in zip(_pictures(dl, order, buffer), *parts):
+        for xb, sign, z in in_file_order if order is None else batches(y, order):
             dz = slope(product(b, xb, w, out=z), sign)
-            if not keep and not momentum:                  # the plain step, with as few operations as can be
-                add_product(w, xb.T, dz.mul_(lr/-len(xb)))
-                b.add_(dz.sum(0))
-            else:
+            if keep or momentum:
                 add_product(dw, xb.T, dz, beta=keep, alpha=1/len(xb))
                 db.mul_(keep).add_(dz.sum(0), alpha=1/len(xb))
                 w.sub_(vw.mul_(momentum).add_(dw).mul(lr))
                 b.sub_(vb.mul_(momentum).add_(db).mul(lr))
+            elif many:                                     # the plain step, with as few operations as can be
+                add_product(w, xb.T, dz.mul_(lr/-len(xb)))
+                b.add_(dz.sum(0))
+            else:
+                add_product(w, xb.T, dz, alpha=-lr/len(xb))
+                b.sub_(dz.sum(0), alpha=lr/len(xb))
         yield torch.func.vmap(loss_func, (1, None))(scores, y) if many else loss_func(scores, y)
 
 def _closed_epochs(recipe, model, dl):
