@@ -195,7 +195,7 @@ def run_loop(
     with torch.random.fork_rng(devices=[]): history = compile_loop(source)(data, watch)
     return Evidence(history, steps, kept, kept.pop('last'), data)
 
-# %% ../nbs/21_bugs.ipynb #4947cdee
+# %% ../nbs/21_bugs.ipynb #8cc35210
 @dataclass(frozen=True, eq=False, repr=False)
 class Clue:
     "What a probe found"
@@ -221,7 +221,7 @@ def _lines(title, log=False, **series):
     def draw(ax):
         for (name, values), color in zip(series.items(), ('#542788', '#b35806')):
             ax.plot(range(1, len(values) + 1), values, color=color, label=name.replace('_', ' '), lw=1)
-        ax.set(title=title, xlabel='step')
+        ax.set(title=title, xlabel='step', xlim=(0, len(values) + 1))
         if log: ax.set_yscale('log')
         if len(series) > 1: ax.legend()
     return draw
@@ -434,7 +434,7 @@ def solution_words(
     bug = hidden_bug(case.code)
     return f'{_verdict(case)}\n\n{bug_diff(bug.name)}\n\n{bug.why}\nThe lesson: {bug.lesson}'
 
-# %% ../nbs/21_bugs.ipynb #2f389077
+# %% ../nbs/21_bugs.ipynb #338aa5dc
 def case_figure(
     case, # `Case`
 ): # matplotlib `Figure`
@@ -451,7 +451,7 @@ def case_figure(
     grey = dict(color='.6', lw=3, alpha=.6)
     _, healthy_loss, healthy_accs, _ = zip(*case.healthy.history)
     epochs = range(1, len(accs) + 1)
-    loss.plot(epochs, healthy_loss, **grey)
+    loss.plot(epochs, healthy_loss, label='healthy', **grey)
     loss.plot(epochs, train, '--', color='#b35806', label='training')
     loss.plot(epochs, valid, color='#542788', label='validation')
     loss.set(title='loss', xlabel='epoch'); loss.legend()
