@@ -74,61 +74,87 @@ class Bug:
     probe: str    # The probe that convicts it
     why: str      # What happens, in a sentence or two
 
-# %% ../nbs/21_bugs.ipynb #12706e2b
+# %% ../nbs/21_bugs.ipynb #20e89be3
 bugs = {b.name: b for b in (
     Bug('no zeroing', '            for w in params: w.grad.zero_()\n', '', '04_zero',
-        'the curves look almost healthy, a point lower; the gradient does not shrink, and is still there after the step',
-        'after the step', 'backward() adds to .grad. Without zero_() each step goes along the sum of all gradients so far.'),
+        'the curves look almost healthy, a point lower; the gradient does not shrink, and is still '
+        'there after the step',
+        'after the step', 'backward() adds to .grad. Without zero_() each step goes along the sum of'
+        ' all gradients so far.'),
     Bug('not shuffled', 'shuffle=True', 'shuffle=False', '05_optimizer',
         'the accuracy stands at 0.4956 from the first epoch on: everything is called a three',
-        'order', 'The first batches are all threes. At lr 2 one step makes the model so certain of threes that the '
-        'sigmoid is flat when the sevens come.'),
+        'order', 'The first batches are all threes. At lr 2 one step makes the model so certain of '
+        'threes that the sigmoid is flat when the sevens come.'),
     Bug('[N] targets', 'torch.where(yb == 1', 'torch.where(yb.squeeze() == 1', '00_data',
-        'the loss hardly leaves 0.5, and soon everything is called a seven; the errors of a batch are [256, 256]',
-        'shapes', 'A column against a row is broadcast to a square: each prediction is held against all 256 labels.'),
+        'the loss hardly leaves 0.5, and soon everything is called a seven; the errors of a batch '
+        'are [256, 256]',
+        'shapes', 'A column against a row is broadcast to a square: each prediction is held against '
+        'all 256 labels.'),
     Bug('sign flipped', 'w -= lr*w.grad', 'w += lr*w.grad', '04_zero',
-        'the accuracy falls to almost 0, and each of the first steps makes the loss of its own batch larger',
+        'the accuracy falls to almost 0, and each of the first steps makes the loss of its own batch'
+        ' larger',
         'step', 'The gradient points to where the loss goes up. With a plus, the model walks there.'),
     Bug('rebinding', 'w -= lr*w.grad', 'w = w - lr*w.grad', '04_zero',
         'the curves are flat from the start: there is a gradient, and no weight moves',
-        'step', 'w = w - ... makes a new tensor and gives it the name w. The tensors that the model uses stay as they were.'),
+        'step', 'w = w - ... makes a new tensor and gives it the name w. The tensors that the model '
+        'uses stay as they were.'),
     Bug('sum for mean', 'errors.mean()', 'errors.sum()', '03_grad',
-        'the loss is far above 1, which a mean of errors cannot be; the first gradient is about 256 times too long',
-        'gradient', 'The sum over a batch of 256 has 256 times the gradient of the mean, so lr = 2 is in truth lr = 512.'),
-    Bug('sigmoid twice', 'preds = xb@weights + bias', 'preds = (xb@weights + bias).sigmoid()', '02_loss',
-        'the loss falls but not below 0.38, the accuracy stands at 0.4956, and the picture of the weights looks right',
-        'five digits', 'The model returns p where a score was wanted. All of them are above 0, and a second sigmoid '
-        'squeezes them into 0.5 to 0.73.'),
+        'the loss is far above 1, which a mean of errors cannot be; the first gradient is about 256 '
+        'times too long',
+        'gradient', 'The sum over a batch of 256 has 256 times the gradient of the mean, so lr = 2 '
+        'is in truth lr = 512.'),
+    Bug('sigmoid twice', 'preds = xb@weights + bias',
+        'preds = (xb@weights + bias).sigmoid()', '02_loss',
+        'the loss falls but not below 0.38, the accuracy stands at 0.4956, and the picture of the '
+        'weights looks right',
+        'five digits', 'The model returns p where a score was wanted. All of them are above 0, and a'
+        ' second sigmoid squeezes them into 0.5 to 0.73.'),
     Bug('no sigmoid', 'p = preds.sigmoid()', 'p = preds', '02_loss',
         'the loss is below 0 and falls by hundreds in each epoch; the accuracy looks fine',
         'confidence', 'Without the sigmoid a score can be better than right, and more so for ever.'),
     Bug('train and valid swapped', 'train, valid = (', 'valid, train = (', '00_data',
-        'the curves look almost healthy; the first training loss is more than twice as high, after 8 steps instead of 49',
-        'shapes', 'The model learns from the 2,038 pictures that were to check it, and is checked on the others.'),
+        'the curves look almost healthy; the first training loss is more than twice as high, after 8'
+        ' steps instead of 49',
+        'shapes', 'The model learns from the 2,038 pictures that were to check it, and is checked on'
+        ' the others.'),
     Bug('saturated init', '* .01', '* 10', '01_init',
-        'the accuracy creeps, and the weights look like noise: from the first step nearly all p are close to 0 or to 1',
-        'start', 'Weights as wide as that give scores in the hundreds. There the sigmoid is flat, and the gradient tiny.'),
+        'the accuracy creeps, and the weights look like noise: from the first step nearly all p are '
+        'close to 0 or to 1',
+        'start', 'Weights as wide as that make p 0 or 1 before anything is learned. There the sigmoid is '
+        'flat, and the gradient tiny.'),
     Bug('last batch only', 'hits += ', 'hits = ', '04_zero',
-        'all losses are healthy and the accuracy is a little too good: a count by hand over the whole set gives less',
-        'whole set', 'The list of hits is replaced by each batch, so the accuracy is that of the last one: 246 sevens.'),
-    Bug('half the labels swapped', '            preds, p, errors, loss = forward(xb, yb)\n            loss.backward()\n',
-        '            yb[:128] = 1 - yb[:128]\n            preds, p, errors, loss = forward(xb, yb)\n'
+        'all losses are healthy and the accuracy is a little too good: a count by hand over the '
+        'whole set gives less',
+        'whole set', 'The list of hits is replaced by each batch, so the accuracy is that of the '
+        'last one: 246 sevens.'),
+    Bug('half the labels swapped',
+        '            preds, p, errors, loss = forward(xb, yb)\n            loss.backward()\n',
+        '            yb[:128] = 1 - yb[:128]\n'
+        '            preds, p, errors, loss = forward(xb, yb)\n'
         '            loss.backward()\n', '00_data',
-        'the training loss hardly leaves 0.5 and the accuracy drifts anywhere: in the first half of a batch the labels are wrong',
-        'batch', 'What one half of a batch teaches, the other half takes back. Only chance moves the weights.'),
+        'the training loss hardly leaves 0.5 and the accuracy drifts anywhere: in the first half of '
+        'a batch the labels are wrong',
+        'batch', 'What one half of a batch teaches, the other half takes back. Only chance moves the'
+        ' weights.'),
     Bug('zeroed every second step', 'for w in params: w.grad.zero_()',
         'for w in params if step % 2 else []: w.grad.zero_()', '03_grad',
         'the curves look healthy; after every second step the gradient is still there',
-        'after the step', 'Every second step goes along the sum of two gradients. Here it even helps; at another lr it would not.'),
+        'after the step', 'Every second step goes along the sum of two gradients. Here it does '
+        'no harm, so nobody notices.'),
     Bug('lr decays to 0', '        lr *= .9\n', '            lr *= .9\n', '07_live',
         'the first epoch is nearly as good as a healthy one, and then the curves are flat',
-        'lr', 'Four spaces too many: lr shrinks after each of the 49 batches, where it should after each epoch.'),
+        'lr', 'Four spaces too many: lr shrinks after each of the 49 batches, where it should after '
+        'each epoch.'),
     Bug('bias never updated', 'params = [weights, bias]', 'params = [weights]', '01_init',
         'the curves look healthy; the bias is exactly 0 to the end',
-        'bias', 'What is not among params is neither moved nor zeroed. 784 weights get along without the 785th number.'),
-    Bug('weights frozen', '        lr *= .9\n', '        lr *= .9\n        weights = weights.detach()\n', '04_zero',
-        'the first epoch is healthy, and then the curves are nearly flat: the weights have no gradient any more',
-        'gradient', 'detach() gives a tensor that is not recorded, and the model uses it from then on. Only the bias still learns.'),
+        'bias', 'What is not among params is neither moved nor zeroed. 784 weights get along without'
+        ' the 785th number.'),
+    Bug('weights frozen', '        lr *= .9\n',
+        '        lr *= .9\n        weights = weights.detach()\n', '04_zero',
+        'the first epoch is healthy, and then the curves are nearly flat: the weights have no '
+        'gradient any more',
+        'gradient', 'detach() gives a tensor that is not recorded, and the model uses it from then '
+        'on. Only the bias still learns.'),
 )}
 
 # %% ../nbs/21_bugs.ipynb #f972f856
@@ -155,7 +181,7 @@ def bug_diff(
     lines = difflib.unified_diff(loop_source.splitlines(), buggy_source(name).splitlines(), n=0, lineterm='')
     return '\n'.join(line for line in list(lines)[2:] if not line.startswith('@@'))
 
-# %% ../nbs/21_bugs.ipynb #e0348127
+# %% ../nbs/21_bugs.ipynb #e884df84
 @dataclass(frozen=True, eq=False, repr=False)
 class Evidence:
     "What was seen while a loop ran"
@@ -183,9 +209,10 @@ def run_loop(
         if where == 'gradient':
             if not kept: kept.update(at, start=w.detach().clone(), labels=at['yb'].clone())
             kept['before'] = w.detach().clone()
-            steps.append(dict(grad=_size(w.grad), bias_grad=_size(b.grad), lr=at['lr'], loss=at['loss'].item(),
-                              p=at['p'].mean().item(), sure=((at['p'] - .5).abs() > .49).float().mean().item(),
-                              threes=at['yb'].mean().item()))
+            p, threes = at['p'], at['yb'].mean().item()
+            sure = ((p - .5).abs() > .49).float().mean().item()
+            steps.append(dict(grad=_size(w.grad), lr=at['lr'], loss=at['loss'].item(), p=p.mean().item(),
+                              sure=sure, threes=threes))
         else:
             steps[-1].update(left=_size(w.grad), bias_left=_size(b.grad), bias=b.item(),
                              moved=(w.detach() - kept['before']).norm().item())
@@ -195,7 +222,7 @@ def run_loop(
     with torch.random.fork_rng(devices=[]): history = compile_loop(source)(data, watch)
     return Evidence(history, steps, kept, kept.pop('last'), data)
 
-# %% ../nbs/21_bugs.ipynb #8cc35210
+# %% ../nbs/21_bugs.ipynb #aa5035a0
 @dataclass(frozen=True, eq=False, repr=False)
 class Clue:
     "What a probe found"
@@ -212,9 +239,12 @@ class Clue:
         self.draw(fig.subplots())
         return _png(fig)
 
+# %% ../nbs/21_bugs.ipynb #576d67ab
 def _n(v): return 'None' if math.isnan(v) else f'{v:,.0f}' if abs(v) >= 1000 else f'{v:.3g}'
 def _some(values): return ', '.join(_n(v) for v in values)
-def _course(values): return f'{_n(values[0])} at the first step, {_n(values[9])} at step 10, {_n(values[-1])} at the last'
+def _words(labels): return ['three' if v == 1 else 'seven' for v in labels.flatten().tolist()]
+def _course(values):
+    return f'{_n(values[0])} at the first step, {_n(values[9])} at step 10, {_n(values[-1])} at the last'
 
 def _lines(title, log=False, **series):
     "A function that draws curves over the steps"
@@ -230,8 +260,7 @@ def _digits(x, captions, title):
     "A function that draws pictures in rows of six, each with a caption"
     def draw(ax):
         ax.set(title=title, xticks=[], yticks=[])
-        rows = -(-len(x)//6)
-        sheet = torch.zeros(rows*40, min(6, len(x))*28)
+        sheet = torch.zeros(-(-len(x)//6)*40, min(6, len(x))*28)
         for i, img in enumerate(x):
             top, left = i//6*40, i%6*28
             sheet[top:top+28, left:left+28] = img.reshape(28, 28)
@@ -239,126 +268,137 @@ def _digits(x, captions, title):
         ax.imshow(sheet, cmap='gray', vmin=0, vmax=1)
     return draw
 
-# %% ../nbs/21_bugs.ipynb #29efb077
-def _shapes(e):
-    "The shapes of the tensors in a step, and how many pictures it trains on and is checked on"
-    f = e.first
-    named = ', '.join(f'{n} {list(f[n].shape)}' for n in ('xb', 'yb', 'preds', 'errors', 'loss'))
-    return Clue('shapes', f"{named}. Trained on {len(f['dl'].x):,} pictures, {len(f['dl'])} batches an epoch; "
-                          f"checked on {len(f['valid_dl'].x):,}.")
+# %% ../nbs/21_bugs.ipynb #fb4416c7
+probes = {}
 
-def _gradient(e):
-    "The size of `weights.grad` after `backward()`, step by step"
-    g = e.series('grad')
-    later = '' if math.isnan(g[-1]) == math.isnan(g[0]) else f' (None from step {1 + [math.isnan(v) for v in g].index(True)} on)'
-    return Clue('gradient', f'size of weights.grad after backward(): {_course(g)}{later}.',
-                _lines('size of the gradient', True, gradient=[v if v > 1e-9 else math.nan for v in g]))
+def _ask(name):
+    "Keep a function from `Evidence` to a text, or to a text and a drawing, as the probe called `name`"
+    def keep(f): probes[name] = f; return f
+    return keep
 
-def _after(e):
-    "What is left in `.grad` at the end of a step"
-    left, bias = e.series('left'), e.series('bias_left')
-    return Clue('after the step', f"size of .grad at the end of the first six steps: of the weights {_some(left[:6])}; "
-                f"of the bias {_some(bias[:6])}.", _lines('.grad at the end of a step', weights=left[:40], bias=bias[:40]))
-
-def _confidence(e):
-    "The mean p of a batch, and how many p are as good as 0 or 1"
-    p, sure = e.series('p'), e.series('sure')
-    return Clue('confidence', f"mean p of a batch: {_course(p)}. Share of pictures with p within 0.01 of 0 or 1, "
-                f"or beyond: {_course(sure)}.", _lines('mean p of a batch', p=p))
-
-def _order(e):
-    "The share of threes in each batch of the first epoch"
-    shares = e.series('threes')[:len(e.first['dl'])]
-    def draw(ax):
-        ax.imshow([shares], cmap='cividis', vmin=0, vmax=1, aspect='auto')
-        ax.set(title='share of threes, first epoch', yticks=[], xlabel='batch')
-    return Clue('order', f"share of threes in the first six batches {_some(shares[:6])}; in the last six "
-                         f"{_some(shares[-6:])}.", draw)
-
-def _batch(e):
-    "Twelve pictures of the first batch, with the labels that the loss gets"
-    places = [*range(0, 120, 20), *range(135, 255, 20)]
-    labels = ['three' if v == 1 else 'seven' for v in e.first['labels'].flatten()[places].tolist()]
-    pics, truth = e.first['xb'][places], _true_labels(e, places)
-    wrong = [a != b for a, b in zip(labels, truth)]
-    return Clue('batch', f"twelve pictures of the first batch with their labels, six from its first half and six from "
-                f"its second. In the first half {sum(wrong[:6])} of six labels are not what the "
-                f"picture shows, in the second {sum(wrong[6:])} of six.", _digits(pics, labels, 'pictures and labels'))
-
-def _true_labels(e, places):
-    "What these pictures of the first batch show: the labels that the data has for them"
-    pics = e.first['xb'][places]
-    found = [(abs(e.first['dl'].x - img).sum(1) == 0).nonzero()[0].item() for img in pics]
-    threes = e.first['dl'].y[found].flatten().tolist()
-    return ['three' if v == 1 else 'seven' for v in threes]
-
-def _start(e):
-    "How widely the weights are spread before the first step"
-    w = e.first['start']
-    def draw(ax): ax.hist(w.flatten().numpy(), bins=30, color='#542788'); ax.set(title='weights at the start')
-    return Clue('start', f'the weights start with a spread (std) of {_n(w.std().item())}, the largest is '
-                         f'{_n(w.abs().max().item())}.', draw)
-
-def _bias(e):
-    "The bias after each step, and how far the weights have come"
-    b = e.series('bias')
-    way = _size(e.last['weights'].detach() - e.first['start'])
-    return Clue('bias', f'the bias is {_course(b)}. Over the same time the weights moved by {_n(way)}.',
-                _lines('bias', bias=b))
-
-def _step(e):
-    "The loss of a batch before its step and after it, and how far the weights moved"
-    before, after, moved = ([s[n] for s in e.steps[:5]] for n in ('loss', 'after', 'moved'))
-    told = '; '.join(f'{_n(a)} to {_n(b)}' for a, b in zip(before, after))
-    return Clue('step', f"loss of a batch before its step, and of the same batch after it, for the first five: {told}. "
-                f"The step changed the weights by {_some(moved)}.", _lines('loss of a batch', before=before, after_its_step=after))
-
-def _lr(e):
-    "The learning rate of each step"
-    lr = e.series('lr')
-    per_epoch = lr[::len(e.first['dl'])][:4]
-    return Clue('lr', f'lr is {_course(lr)}. At the start of the first four epochs: {_some(per_epoch)}.', _lines('lr', lr=lr))
-
-@torch.no_grad()
-def _by_hand(e, x): return x@e.last['weights'] + e.last['bias']
-
-@torch.no_grad()
-def _five(e):
-    "Scores of five pictures, computed by hand and by the loop"
-    places = [0, 400, 800, 1200, 1800]
-    x, y = e.data.valid_x[places], e.data.valid_y[places]
-    hand, (preds, p, *_) = _by_hand(e, x), e.last['forward'](x, y)
-    names = ['three' if v == 1 else 'seven' for v in y.flatten().tolist()]
-    each = '; '.join(f'{n} {_n(h)} by hand, {_n(s)} in the loop, p {_n(q)}'
-                     for n, h, s, q in zip(names, hand.flatten().tolist(), preds.flatten().tolist(), p.flatten().tolist()))
-    return Clue('five digits', f'scores after training: {each}.',
-                _digits(x, [f'{s:.3g}' for s in preds.flatten().tolist()], 'scores in the loop'))
-
-@torch.no_grad()
-def _whole(e):
-    "Accuracy and loss over the whole validation set, counted by hand"
-    preds, y = _by_hand(e, e.data.valid_x), e.data.valid_y
-    _, loss, accuracy, _ = e.history[-1]
-    return Clue('whole set', f"by hand, over all {len(y):,} validation pictures: accuracy "
-                f"{batch_accuracy(preds, y).item():.4f}, loss {_n(mnist_loss(preds, y).item())}. The loop says "
-                f"{accuracy:.4f} and {_n(loss)}.")
-
-probes = {'shapes': _shapes, 'order': _order, 'batch': _batch, 'start': _start, 'confidence': _confidence,
-          'gradient': _gradient, 'step': _step, 'after the step': _after, 'bias': _bias, 'lr': _lr,
-          'five digits': _five, 'whole set': _whole}
-
-# %% ../nbs/21_bugs.ipynb #6de3d4de
 def probe(
     evidence, # `Evidence`
     name,     # One of `probes`
 ): # `Clue`
     "Ask for one clue; raises `ValueError` for a probe that is not in `probes`"
     if name not in probes: raise ValueError(f"no probe is called {name!r}: choose {', '.join(probes)}")
-    return probes[name](evidence)
+    found = probes[name](evidence)
+    return Clue(name, *((found,) if isinstance(found, str) else found))
 
-# %% ../nbs/21_bugs.ipynb #6e5e0b46
-_first = 'amber brave calm dusty early fair grey happy idle jolly keen late mild noble odd pale quiet rusty shy tall'.split()
-_second = 'ant bear crow deer eel fox goat hare ibis jay koi lark mole newt otter pike quail rook seal toad'.split()
+# %% ../nbs/21_bugs.ipynb #7901cc19
+@_ask('shapes')
+def _shapes(e):
+    "The shapes of the tensors in a step, and how many pictures it trains on and is checked on"
+    f = e.first
+    named = ', '.join(f'{n} {list(f[n].shape)}' for n in ('xb', 'yb', 'preds', 'errors', 'loss'))
+    return (f"{named}. Trained on {len(f['dl'].x):,} pictures, {len(f['dl'])} batches an epoch; "
+            f"checked on {len(f['valid_dl'].x):,}.")
+
+@_ask('order')
+def _order(e):
+    "The share of threes in each batch of the first epoch"
+    shares = e.series('threes')[:len(e.first['dl'])]
+    def draw(ax):
+        ax.imshow([shares], cmap='cividis', vmin=0, vmax=1, aspect='auto')
+        ax.set(title='share of threes, first epoch', yticks=[], xlabel='batch')
+    return (f"share of threes in the first six batches {_some(shares[:6])}; "
+            f"in the last six {_some(shares[-6:])}."), draw
+
+@_ask('batch')
+def _batch(e):
+    "Twelve pictures of the first batch, with the labels that the loss gets"
+    places, all_x, all_y = [*range(0, 120, 20), *range(135, 255, 20)], e.first['dl'].x, e.first['dl'].y
+    x, labels = e.first['xb'][places], _words(e.first['labels'][places])
+    rows = [(all_x == img).all(1).nonzero()[0].item() for img in x]       # where the data has them
+    wrong = [a != b for a, b in zip(labels, _words(all_y[rows]))]
+    return (f"twelve pictures of the first batch with their labels, six from its first half and six from its "
+            f"second. In the first half {sum(wrong[:6])} of six labels are not what the picture shows, in the "
+            f"second {sum(wrong[6:])} of six."), _digits(x, labels, 'pictures and labels')
+
+@_ask('start')
+def _start(e):
+    "How widely the weights are spread before the first step"
+    w = e.first['start']
+    def draw(ax): ax.hist(w.flatten().numpy(), 30, color='#542788'); ax.set(title='weights at the start')
+    return (f'the weights start with a spread (std) of {_n(w.std().item())}, the largest is '
+            f'{_n(w.abs().max().item())}.'), draw
+
+# %% ../nbs/21_bugs.ipynb #c18375bd
+@_ask('confidence')
+def _confidence(e):
+    "The mean p of a batch, and how many p are as good as 0 or 1"
+    p, sure = e.series('p'), e.series('sure')
+    return (f"mean p of a batch: {_course(p)}. Share of pictures with p within 0.01 of 0 or 1, or beyond: "
+            f"{_course(sure)}."), _lines('mean p of a batch', p=p)
+
+@_ask('gradient')
+def _gradient(e):
+    "The size of `weights.grad` after `backward()`, step by step"
+    g = e.series('grad')
+    gone = next((f' (None from step {i} on)' for i, v in enumerate(g, 1) if math.isnan(v)), '')
+    seen = [v if v > 1e-9 else math.nan for v in g]
+    return (f'size of weights.grad after backward(): {_course(g)}{gone}.',
+            _lines('size of the gradient', True, gradient=seen))
+
+@_ask('step')
+def _step(e):
+    "The loss of a batch before its step and after it, and how far the weights moved"
+    before, after, moved = ([s[n] for s in e.steps[:5]] for n in ('loss', 'after', 'moved'))
+    told = '; '.join(f'{_n(a)} to {_n(b)}' for a, b in zip(before, after))
+    return (f"loss of a batch before its step, and of the same batch after it, for the first five: {told}. The "
+            f"steps changed the weights by {_some(moved)}.",
+            _lines('loss of a batch', before=before, after_its_step=after))
+
+# %% ../nbs/21_bugs.ipynb #0e90e8ff
+@_ask('after the step')
+def _after(e):
+    "What is left in `.grad` at the end of a step"
+    left, bias = e.series('left'), e.series('bias_left')
+    return (f"size of .grad at the end of the first six steps: of the weights {_some(left[:6])}; of the bias "
+            f"{_some(bias[:6])}.", _lines('.grad at the end of a step', weights=left[:40], bias=bias[:40]))
+
+@_ask('bias')
+def _bias(e):
+    "The bias after each step, and how far the weights have come"
+    b, way = e.series('bias'), _size(e.last['weights'].detach() - e.first['start'])
+    return f'the bias is {_course(b)}. Over the same time the weights moved by {_n(way)}.', _lines('bias', bias=b)
+
+@_ask('lr')
+def _lr(e):
+    "The learning rate of each step"
+    lr = e.series('lr')
+    starts = lr[::len(e.first['dl'])][:4]
+    return f'lr is {_course(lr)}. At the start of the first four epochs: {_some(starts)}.', _lines('lr', lr=lr)
+
+# %% ../nbs/21_bugs.ipynb #e673e324
+@torch.no_grad()
+def _by_hand(e, x): return x@e.last['weights'] + e.last['bias']
+
+@_ask('five digits')
+@torch.no_grad()
+def _five(e):
+    "Scores of five pictures, computed by hand and by the loop"
+    places = [0, 400, 800, 1200, 1800]
+    x, y = e.data.valid_x[places], e.data.valid_y[places]
+    preds, p, *_ = e.last['forward'](x, y)
+    columns = (t.flatten().tolist() for t in (_by_hand(e, x), preds, p))
+    each = '; '.join(f'{n} {_n(h)} by hand, {_n(s)} in the loop, p {_n(q)}' for n, h, s, q in zip(_words(y), *columns))
+    return f'scores after training: {each}.', _digits(x, [_n(s.item()) for s in preds], 'scores in the loop')
+
+@_ask('whole set')
+@torch.no_grad()
+def _whole(e):
+    "Accuracy and loss over the whole validation set, counted by hand"
+    preds, y = _by_hand(e, e.data.valid_x), e.data.valid_y
+    _, loss, accuracy, _ = e.history[-1]
+    return (f"by hand, over all {len(y):,} validation pictures: accuracy {batch_accuracy(preds, y).item():.4f}, "
+            f"loss {_n(mnist_loss(preds, y).item())}. The loop says {accuracy:.4f} and {_n(loss)}.")
+
+# %% ../nbs/21_bugs.ipynb #3ea83773
+_first = ('amber brave calm dusty early fair grey happy idle jolly '
+          'keen late mild noble odd pale quiet rusty shy tall').split()
+_second = ('ant bear crow deer eel fox goat hare ibis jay '
+           'koi lark mole newt otter pike quail rook seal toad').split()
 
 def hidden_bug(
     code, # What stands on the case: words or a number
@@ -376,7 +416,7 @@ def new_code(
         code = f'{draw(_first)}-{draw(_second)}'
         if wanted in (None, hidden_bug(code)): return code
 
-# %% ../nbs/21_bugs.ipynb #f89da30d
+# %% ../nbs/21_bugs.ipynb #5eaa65c0
 @dataclass(frozen=True, eq=False, repr=False)
 class Case:
     "A code, what was seen, and the moves so far; the rest follows"
@@ -406,12 +446,13 @@ class Case:
     def score(self):
         "Points, probes and wrong names, in words"
         def so_many(n, what): return f"{n or 'no'} {what}{'s' if n != 1 else ''}"
-        return f"{self.points} of 10 points, {so_many(self.paid, 'probe')} and {so_many(len(self.wrong), 'wrong name')}"
+        return (f"{self.points} of 10 points, {so_many(self.paid, 'probe')} and "
+                f"{so_many(len(self.wrong), 'wrong name')}")
 
-# %% ../nbs/21_bugs.ipynb #3bada5a8
+# %% ../nbs/21_bugs.ipynb #e1f867fe
 def _verdict(case):
     name = hidden_bug(case.code).name
-    return (f'Solved: it is {name}. ' if case.end == 'solved' else f'Given up: it was {name}. ') + f'{case.score}.'
+    return f"{'Solved: it is' if case.end == 'solved' else 'Given up: it was'} {name}. {case.score}."
 
 def case_words(
     case, # `Case`
@@ -421,7 +462,8 @@ def case_words(
     if kind == 'probe': return f'{probe(case.evidence, what)} So far: {case.score}.'
     if case.end: return _verdict(case)
     if kind == 'name':
-        return f'Not {what}. With that bug, {bugs[what].symptoms} (probe: {bugs[what].probe}). So far: {case.score}.'
+        bug = bugs[what]
+        return f'Not {what}. With that bug, {bug.symptoms} (probe: {bug.probe}). So far: {case.score}.'
     train_loss, valid_loss, accuracy, _ = case.evidence.history[-1]
     return (f'Case {case.code}: after ten epochs the loop says accuracy {accuracy:.4f}, loss {_n(train_loss)} in '
             f'training and {_n(valid_loss)} in validation. You have 10 points.')
@@ -485,7 +527,7 @@ def desk():
                         w.HBox([suspect, that_is_it, button('Give up', lambda: ('give up', ''))], layout=row)]
     return control
 
-# %% ../nbs/21_bugs.ipynb #2bc1bef6
+# %% ../nbs/21_bugs.ipynb #ed18ae2b
 class Words(str):
     "Text that shows itself as it is, without quotes"
     __repr__ = str.__str__
@@ -505,7 +547,8 @@ class BugLab(Panel):
         "Train once, then replay the moves: a `Case`"
         if self._seen is None:
             self.data = load_data() if self.data is None else self.data
-            self._seen = [run_loop(s, self.data) for s in (buggy_source(hidden_bug(self.code).name), loop_source)]
+            sources = buggy_source(hidden_bug(self.code).name), loop_source
+            self._seen = [run_loop(s, self.data) for s in sources]
         yield Case(self.code, *self._seen, moves)
 
     def svg(self, case):
@@ -516,7 +559,8 @@ class BugLab(Panel):
             verdict, diff, why = (html.escape(t) for t in solution_words(case).split('\n\n'))
             why, lesson = why.split('\nThe lesson: ')
             end = (f'<p><b>{verdict}</b></p><pre style="line-height:1.4">{diff}</pre>'
-                   f'<p style="line-height:1.4">{why} The lesson: <a href="{lesson}.ipynb" target="_blank">{lesson}</a></p>')
+                   f'<p style="line-height:1.4">{why} The lesson: '
+                   f'<a href="{lesson}.ipynb" target="_blank">{lesson}</a></p>')
         return f'{end}{super().svg(case)}<ol style="line-height:1.4">{words}</ol>'
 
     figure, summary = staticmethod(case_figure), staticmethod(case_words)
