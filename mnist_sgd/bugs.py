@@ -239,7 +239,7 @@ class Clue:
         self.draw(fig.subplots())
         return _png(fig)
 
-# %% ../nbs/21_bugs.ipynb #576d67ab
+# %% ../nbs/21_bugs.ipynb #aa874fc8
 def _n(v): return 'None' if math.isnan(v) else f'{v:,.0f}' if abs(v) >= 1000 else f'{v:.3g}'
 def _some(values): return ', '.join(_n(v) for v in values)
 def _words(labels): return ['three' if v == 1 else 'seven' for v in labels.flatten().tolist()]
@@ -268,7 +268,6 @@ def _digits(x, captions, title):
         ax.imshow(sheet, cmap='gray', vmin=0, vmax=1)
     return draw
 
-# %% ../nbs/21_bugs.ipynb #fb4416c7
 probes = {}
 
 def _ask(name):
@@ -285,7 +284,7 @@ def probe(
     found = probes[name](evidence)
     return Clue(name, *((found,) if isinstance(found, str) else found))
 
-# %% ../nbs/21_bugs.ipynb #7901cc19
+# %% ../nbs/21_bugs.ipynb #6a32c758
 @_ask('shapes')
 def _shapes(e):
     "The shapes of the tensors in a step, and how many pictures it trains on and is checked on"
@@ -311,9 +310,9 @@ def _batch(e):
     x, labels = e.first['xb'][places], _words(e.first['labels'][places])
     rows = [(all_x == img).all(1).nonzero()[0].item() for img in x]       # where the data has them
     wrong = [a != b for a, b in zip(labels, _words(all_y[rows]))]
-    return (f"twelve pictures of the first batch with their labels, six from its first half and six from its "
-            f"second. In the first half {sum(wrong[:6])} of six labels are not what the picture shows, in the "
-            f"second {sum(wrong[6:])} of six."), _digits(x, labels, 'pictures and labels')
+    return (f"twelve pictures of the first batch with their labels, six from each half. In the first "
+            f"half {sum(wrong[:6])} of six labels are not what the picture shows, in the second {sum(wrong[6:])} of "
+            f"six."), _digits(x, labels, 'pictures and labels')
 
 @_ask('start')
 def _start(e):
@@ -370,7 +369,7 @@ def _lr(e):
     starts = lr[::len(e.first['dl'])][:4]
     return f'lr is {_course(lr)}. At the start of the first four epochs: {_some(starts)}.', _lines('lr', lr=lr)
 
-# %% ../nbs/21_bugs.ipynb #e673e324
+# %% ../nbs/21_bugs.ipynb #4a2e5bba
 @torch.no_grad()
 def _by_hand(e, x): return x@e.last['weights'] + e.last['bias']
 
@@ -382,7 +381,8 @@ def _five(e):
     x, y = e.data.valid_x[places], e.data.valid_y[places]
     preds, p, *_ = e.last['forward'](x, y)
     columns = (t.flatten().tolist() for t in (_by_hand(e, x), preds, p))
-    each = '; '.join(f'{n} {_n(h)} by hand, {_n(s)} in the loop, p {_n(q)}' for n, h, s, q in zip(_words(y), *columns))
+    each = '; '.join(f'{n} {_n(h)} by hand, {_n(s)} in the loop, p {_n(q)}'
+                     for n, h, s, q in zip(_words(y), *columns))
     return f'scores after training: {each}.', _digits(x, [_n(s.item()) for s in preds], 'scores in the loop')
 
 @_ask('whole set')
