@@ -239,7 +239,7 @@ class Clue:
         self.draw(fig.subplots())
         return _png(fig)
 
-# %% ../nbs/21_bugs.ipynb #aa874fc8
+# %% ../nbs/21_bugs.ipynb #331a4eb5
 def _n(v): return 'None' if math.isnan(v) else f'{v:,.0f}' if abs(v) >= 1000 else f'{v:.3g}'
 def _some(values): return ', '.join(_n(v) for v in values)
 def _words(labels): return ['three' if v == 1 else 'seven' for v in labels.flatten().tolist()]
@@ -249,8 +249,8 @@ def _course(values):
 def _lines(title, log=False, **series):
     "A function that draws curves over the steps"
     def draw(ax):
-        for (name, values), color in zip(series.items(), ('#542788', '#b35806')):
-            ax.plot(range(1, len(values) + 1), values, color=color, label=name.replace('_', ' '), lw=1)
+        for (name, values), color, dash in zip(series.items(), ('#542788', '#b35806'), ('-', '--')):
+            ax.plot(range(1, len(values) + 1), values, dash, color=color, label=name.replace('_', ' '), lw=1)
         ax.set(title=title, xlabel='step', xlim=(0, len(values) + 1))
         if log: ax.set_yscale('log')
         if len(series) > 1: ax.legend()
@@ -264,7 +264,7 @@ def _digits(x, captions, title):
         for i, img in enumerate(x):
             top, left = i//6*40, i%6*28
             sheet[top:top+28, left:left+28] = img.reshape(28, 28)
-            ax.text(left + 14, top + 34, captions[i], color='white', ha='center', va='center', fontsize=9)
+            ax.text(left + 14, top + 34, captions[i], color='white', ha='center', va='center', fontsize=8)
         ax.imshow(sheet, cmap='gray', vmin=0, vmax=1)
     return draw
 
@@ -369,7 +369,7 @@ def _lr(e):
     starts = lr[::len(e.first['dl'])][:4]
     return f'lr is {_course(lr)}. At the start of the first four epochs: {_some(starts)}.', _lines('lr', lr=lr)
 
-# %% ../nbs/21_bugs.ipynb #4a2e5bba
+# %% ../nbs/21_bugs.ipynb #0a884015
 @torch.no_grad()
 def _by_hand(e, x): return x@e.last['weights'] + e.last['bias']
 
@@ -383,7 +383,7 @@ def _five(e):
     columns = (t.flatten().tolist() for t in (_by_hand(e, x), preds, p))
     each = '; '.join(f'{n} {_n(h)} by hand, {_n(s)} in the loop, p {_n(q)}'
                      for n, h, s, q in zip(_words(y), *columns))
-    return f'scores after training: {each}.', _digits(x, [_n(s.item()) for s in preds], 'scores in the loop')
+    return f'scores after training: {each}.', _digits(x, [f'{s.item():.2g}' for s in preds], 'scores in the loop')
 
 @_ask('whole set')
 @torch.no_grad()
@@ -449,7 +449,7 @@ class Case:
         return (f"{self.points} of 10 points, {so_many(self.paid, 'probe')} and "
                 f"{so_many(len(self.wrong), 'wrong name')}")
 
-# %% ../nbs/21_bugs.ipynb #e1f867fe
+# %% ../nbs/21_bugs.ipynb #4a742753
 def _verdict(case):
     name = hidden_bug(case.code).name
     return f"{'Solved: it is' if case.end == 'solved' else 'Given up: it was'} {name}. {case.score}."
@@ -459,11 +459,12 @@ def case_words(
 ): # Words for a learner
     "What the last move brought; before the case is closed the words give nothing away"
     kind, what = case.moves[-1] if case.moves else ('', '')
-    if kind == 'probe': return f'{probe(case.evidence, what)} So far: {case.score}.'
+    left = f'You have {case.points} points left.'
+    if kind == 'probe': return f'{probe(case.evidence, what)} {_verdict(case) if case.end else left}'
     if case.end: return _verdict(case)
     if kind == 'name':
         bug = bugs[what]
-        return f'Not {what}. With that bug, {bug.symptoms} (probe: {bug.probe}). So far: {case.score}.'
+        return f'Not {what}. With that bug, {bug.symptoms} (probe: {bug.probe}). {left}'
     train_loss, valid_loss, accuracy, _ = case.evidence.history[-1]
     return (f'Case {case.code}: after ten epochs the loop says accuracy {accuracy:.4f}, loss {_n(train_loss)} in '
             f'training and {_n(valid_loss)} in validation. You have 10 points.')
@@ -476,7 +477,7 @@ def solution_words(
     bug = hidden_bug(case.code)
     return f'{_verdict(case)}\n\n{bug_diff(bug.name)}\n\n{bug.why}\nThe lesson: {bug.lesson}'
 
-# %% ../nbs/21_bugs.ipynb #338aa5dc
+# %% ../nbs/21_bugs.ipynb #e7a96157
 def case_figure(
     case, # `Case`
 ): # matplotlib `Figure`
@@ -496,11 +497,14 @@ def case_figure(
     loss.plot(epochs, healthy_loss, label='healthy', **grey)
     loss.plot(epochs, train, '--', color='#b35806', label='training')
     loss.plot(epochs, valid, color='#542788', label='validation')
-    loss.set(title='loss', xlabel='epoch'); loss.legend()
+    loss.set(title='loss', xlabel='epoch'); loss.legend(fontsize=8)
     acc.plot(epochs, healthy_accs, label='healthy', **grey)
     acc.plot(epochs, accs, color='#542788')
-    acc.set(title=f'accuracy {accs[-1]:.4f}', xlabel='epoch'); acc.legend()
-    img.imshow(Image.open(io.BytesIO(weights_png((weights[-1], None))))); img.axis('off'); img.set_title('weights')
+    acc.set(title=f'accuracy {accs[-1]:.4f}', xlabel='epoch'); acc.legend(fontsize=8)
+    sheet = Image.new('RGB', (60, 28), 'white')
+    for left, w in ((0, weights[-1]), (32, case.healthy.history[-1][3])):
+        sheet.paste(Image.open(io.BytesIO(weights_png((w, None)))), (left, 0))
+    img.imshow(sheet); img.axis('off'); img.set_title('weights, and healthy ones')
     axes = [ax for row in rest for ax in row]
     for ax in axes[len(drawn):]: ax.axis('off')
     for ax, clue in zip(axes, drawn): clue.draw(ax)
@@ -527,7 +531,7 @@ def desk():
                         w.HBox([suspect, that_is_it, button('Give up', lambda: ('give up', ''))], layout=row)]
     return control
 
-# %% ../nbs/21_bugs.ipynb #ed18ae2b
+# %% ../nbs/21_bugs.ipynb #8ea98da3
 class Words(str):
     "Text that shows itself as it is, without quotes"
     __repr__ = str.__str__
@@ -552,8 +556,9 @@ class BugLab(Panel):
         yield Case(self.code, *self._seen, moves)
 
     def svg(self, case):
-        "The picture, with all clues in words below it; and when the case is closed, what it was above it"
-        words = ''.join(f'<li><b>{html.escape(c.probe)}</b>: {html.escape(c.text)}</li>' for c in case.clues)
+        "The picture; all clues in words below it, and above it what it was, once that is known"
+        words = ''.join(f'<li>{html.escape(repr(clue))}<br><span style="opacity:.7">The healthy loop: '
+                        f'{html.escape(probe(case.healthy, clue.probe).text)}</span></li>' for clue in case.clues)
         end = ''
         if case.end:
             verdict, diff, why = (html.escape(t) for t in solution_words(case).split('\n\n'))
