@@ -511,7 +511,7 @@ def case_figure(
     fig.suptitle(f'case {case.code}', fontsize=10)
     return fig
 
-# %% ../nbs/21_bugs.ipynb #6a118ebf
+# %% ../nbs/21_bugs.ipynb #b3f8c977
 def desk():
     "ipywidgets box of probes and suspects whose `value` is a tuple of moves, as in `Case`"
     import ipywidgets as w, traitlets as t
@@ -523,7 +523,7 @@ def desk():
         return b
     asks = [button(name, lambda name=name: ('probe', name), tooltip=ask.__doc__) for name, ask in probes.items()]
     suspect = w.Dropdown(options=[('choose one', ''), *((n, n) for n in bugs)], description='suspect',
-                         layout=w.Layout(width='19em'))
+                         layout=w.Layout(width='22em'))
     that_is_it = button('That is it', lambda: ('name', suspect.value), button_style='primary', disabled=True)
     suspect.observe(lambda change: setattr(that_is_it, 'disabled', not change['new']), 'value')
     row = w.Layout(flex_flow='row wrap')
@@ -531,7 +531,7 @@ def desk():
                         w.HBox([suspect, that_is_it, button('Give up', lambda: ('give up', ''))], layout=row)]
     return control
 
-# %% ../nbs/21_bugs.ipynb #8ea98da3
+# %% ../nbs/21_bugs.ipynb #f4a41c45
 class Words(str):
     "Text that shows itself as it is, without quotes"
     __repr__ = str.__str__
@@ -561,11 +561,10 @@ class BugLab(Panel):
                         f'{html.escape(probe(case.healthy, clue.probe).text)}</span></li>' for clue in case.clues)
         end = ''
         if case.end:
-            verdict, diff, why = (html.escape(t) for t in solution_words(case).split('\n\n'))
-            why, lesson = why.split('\nThe lesson: ')
-            end = (f'<p><b>{verdict}</b></p><pre style="line-height:1.4">{diff}</pre>'
-                   f'<p style="line-height:1.4">{why} The lesson: '
-                   f'<a href="{lesson}.ipynb" target="_blank">{lesson}</a></p>')
+            bug = hidden_bug(case.code)
+            end = (f'<pre style="line-height:1.4">{html.escape(bug_diff(bug.name))}</pre>'
+                   f'<p style="line-height:1.4">{html.escape(bug.why)} The lesson: <a href="{bug.lesson}.ipynb" '
+                   f'target="_blank" style="text-decoration:underline">{bug.lesson}</a></p>')
         return f'{end}{super().svg(case)}<ol style="line-height:1.4">{words}</ol>'
 
     figure, summary = staticmethod(case_figure), staticmethod(case_words)
