@@ -7,13 +7,13 @@ __all__ = ['loop_source', 'bugs', 'probes', 'compile_loop', 'Bug', 'buggy_source
            'probe', 'hidden_bug', 'new_code', 'Case', 'case_words', 'solution_words', 'case_figure', 'desk', 'Words',
            'BugLab']
 
-# %% ../nbs/21_bugs.ipynb #79062659
-import difflib, hashlib, html, math, random
+# %% ../nbs/21_bugs.ipynb #f1a710b7
+import difflib, hashlib, html, io, math, random
 from dataclasses import dataclass
 import torch
 from .data import TensorLoader, load_data
 from .loss import batch_accuracy, mnist_loss
-from .panel import Panel
+from .panel import Panel, _drawing
 
 # %% ../nbs/21_bugs.ipynb #61bb4c1f
 loop_source = '''def train(data, watch, lr=2., epochs=10, seed=42):
@@ -222,7 +222,7 @@ def run_loop(
     with torch.random.fork_rng(devices=[]): history = compile_loop(source)(data, watch)
     return Evidence(history, steps, kept, kept.pop('last'), data)
 
-# %% ../nbs/21_bugs.ipynb #aa5035a0
+# %% ../nbs/21_bugs.ipynb #bb2a3d9d
 @dataclass(frozen=True, eq=False, repr=False)
 class Clue:
     "What a probe found"
@@ -233,11 +233,11 @@ class Clue:
     def __repr__(self): return f'{self.probe}: {self.text}'
     def _repr_png_(self):
         from matplotlib.figure import Figure
-        from mnist_sgd.panel import _png
         if not self.draw: return
-        fig = Figure((4, 2.4), layout='constrained')
+        fig, f = Figure((4, 2.4), layout='constrained'), io.BytesIO()
         self.draw(fig.subplots())
-        return _png(fig)
+        with _drawing: fig.savefig(f, format='png', dpi=90, bbox_inches='tight')
+        return f.getvalue()
 
 # %% ../nbs/21_bugs.ipynb #331a4eb5
 def _n(v): return 'None' if math.isnan(v) else f'{v:,.0f}' if abs(v) >= 1000 else f'{v:.3g}'
@@ -477,12 +477,11 @@ def solution_words(
     bug = hidden_bug(case.code)
     return f'{_verdict(case)}\n\n{bug_diff(bug.name)}\n\n{bug.why}\nThe lesson: {bug.lesson}'
 
-# %% ../nbs/21_bugs.ipynb #e7a96157
+# %% ../nbs/21_bugs.ipynb #729d5ea6
 def case_figure(
     case, # `Case`
 ): # matplotlib `Figure`
     "Loss, accuracy and weights, and a picture for each clue that has one"
-    import io
     from matplotlib.figure import Figure
     from PIL import Image
     from mnist_sgd.picture import weights_png
@@ -531,7 +530,7 @@ def desk():
                         w.HBox([suspect, that_is_it, button('Give up', lambda: ('give up', ''))], layout=row)]
     return control
 
-# %% ../nbs/21_bugs.ipynb #f4a41c45
+# %% ../nbs/21_bugs.ipynb #1b83826d
 class Words(str):
     "Text that shows itself as it is, without quotes"
     __repr__ = str.__str__
@@ -544,8 +543,8 @@ class BugLab(Panel):
     ):
         self.code, self.data, self._seen = new_code() if code is None else str(code).strip(), data, None
         super().__init__(dict(moves=desk()))
-        row, picture, text = self.widget.children
-        self.widget.children = [row, text, picture]
+        *above, picture, text = self.widget.children
+        self.widget.children = [*above, text, picture]   # what a press brought stands beside the buttons
 
     def work(self, moves):
         "Train once, then replay the moves: a `Case`"
