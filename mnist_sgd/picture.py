@@ -135,7 +135,7 @@ class Run:
         "How many epochs it took to reach `accuracy`"
         return next((r.epoch for r in self.history if r.accuracy >= accuracy), None)
 
-# %% ../nbs/16_picture.ipynb #695df79f
+# %% ../nbs/16_picture.ipynb #15aacff4
 _say = "this.parentNode.querySelector('.say').textContent=event.target.getAttribute('aria-label')||''"
 _walk = ("const t=event.target,to=event.key=='ArrowRight'?t.nextElementSibling:"
          "event.key=='ArrowLeft'?t.previousElementSibling:null;if(to){to.focus();event.preventDefault()}")
@@ -143,8 +143,8 @@ _walk = ("const t=event.target,to=event.key=='ArrowRight'?t.nextElementSibling:"
 def _numbers(r): return f'epoch {r.epoch}: {r.accuracy:.4f}, loss {r.train_loss:.4f} / {r.valid_loss:.4f}'
 
 def _epochs_to_point_at(history, epochs):
-    "A stripe for each epoch, at most some 20 of them; the last one can be reached by Tab, the others by arrows"
-    every = math.ceil(len(history)/20)
+    "A stripe for each epoch, at most some 16 of them; the last one can be reached by Tab, the others by arrows"
+    every = math.ceil(len(history)/16)
     kept = [*history[:-1:every], history[-1]]
     width = 220*every/epochs
     stripes = ''.join(f'<path class="pt" tabindex="{-1 if r is not history[-1] else 0}" role="img" '

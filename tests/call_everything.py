@@ -134,6 +134,13 @@ assert call('predict.trend', [0, 1]) == 'up' and call('predict.predict', 'up').r
 call('progress.note_exercise', '99', 'x'); call('progress.note_solved', '99', 'x'); call('progress.note_guess', '99', 'x', True); call('progress.keep_progress', None)
 assert '99: ' in str(call('progress.progress', '99')); called |= {'progress.session', 'progress.Progress', 'progress.ProgressLine'}
 
+# the Bug Lab
+called |= {'bugs.loop_source', 'bugs.Bug', 'bugs.bugs', 'bugs.Evidence', 'bugs.Clue', 'bugs.probes'}; assert call('bugs.compile_loop') and call('bugs.bug_diff', 'rebinding')
+seen = call('bugs.run_loop', call('bugs.buggy_source', 'rebinding'), data); assert 'by 0, 0, 0' in call('bugs.probe', seen, 'step').text
+code = call('bugs.new_code', 'rebinding'); assert call('bugs.hidden_bug', code).name == 'rebinding'
+case = call('bugs.Case', code, seen, seen, (('name', 'rebinding'),)); assert call('bugs.case_words', case) in call('bugs.solution_words', case); call('bugs.case_figure', case)
+assert call('bugs.desk').value == (); assert call('bugs.BugLab', code, data).name('rebinding') == call('bugs.Words', 'Solved: it is rebinding. 10 of 10 points, no probes and no wrong names.')
+
 forgotten = sorted(set(names) - called)
 assert not forgotten, forgotten
 print(len(called), 'public names called')
