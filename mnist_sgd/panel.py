@@ -107,11 +107,11 @@ def _png(figure):
     with _drawing: figure.savefig(f, format='png', dpi=90, bbox_inches='tight')
     return b64encode(f.getvalue()).decode()
 
-# %% ../nbs/12_panel.ipynb #2f36f1dc
+# %% ../nbs/12_panel.ipynb #43ed2811
 class Panel:
     "Controls that rerun `work` and redraw; `run` does it at once and returns the last state"
     frame = .05    # Seconds between redraws, at least
-    patience = .15 # Seconds that work may go on when newer values wait, so that a dragging hand sees whole results
+    patience = .1  # Seconds that work may go on when newer values wait, so that a dragging hand sees whole results
 
     def __init__(self,
         controls, # `{name: ipywidgets control}`; the names are the arguments of `work`

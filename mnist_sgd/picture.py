@@ -51,7 +51,7 @@ def colour_png(
     Image.fromarray(rgb).save(f, 'png')
     return f.getvalue()
 
-# %% ../nbs/16_picture.ipynb #7ce87862
+# %% ../nbs/16_picture.ipynb #8133d17a
 _colors = dict(a='var(--sgd-a,#b35806)', b='var(--sgd-b,#542788)', grey='var(--sgd-grey,#6b6b6b)')
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class Curve:
     step: float = 1   # Distance of the heights along the axis
 
 def _curve(c, x_max, low, high):
-    "One curve in a field of 220x150, thinned to some 50 points, or 30 for a ghost"
-    every = math.ceil(len(c.values)/(30 if c.pale else 50))
+    "One curve in a field of 220x150, thinned to some 50 points, or 24 for a ghost"
+    every = math.ceil(len(c.values)/(24 if c.pale else 50))
     kept = sorted({*range(0, len(c.values), every), len(c.values) - 1})
     numbers = [(i, v) for i, v in ((i, c.values[i]) for i in kept) if math.isfinite(v)]
     points = [(40 + 220*i*c.step/x_max, 30 + 150*(1 - min(max((v - low)/(high - low), 0), 1))) for i, v in numbers]
