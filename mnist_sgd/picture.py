@@ -194,7 +194,7 @@ def side_by_side(
             f'max-width:max(700px,110vh);font-family:sans-serif">'
             f'{"".join(charts)}</div>')
 
-# %% ../nbs/16_picture.ipynb #32bdc1f7
+# %% ../nbs/16_picture.ipynb #88cf6b87
 def _first_chart(first):
     step = first.batch[-1]/(len(first.batch) - 1)
     curves = [Curve(first.loss, 'a', '5 3', 'loss', step=step), Curve(first.accuracy, label='accuracy', step=step),
@@ -211,10 +211,11 @@ def _gradient_chart(glances, epochs):
 
 def _confidence_chart(glance):
     high = max(glance.counts)
-    bars = ''.join(f'<rect x="{40 + 11*i}" y="{180 - 150*n/high:.0f}" width="10" height="{150*n/high:.0f}" '
-                   f'style="fill:{_colors["a" if i in (0, 19) else "b"]}"/>' for i, n in enumerate(glance.counts))
+    def bars(color, places):
+        bar = ''.join(f'M{40 + 11*i} 180v-{150*glance.counts[i]/high:.0f}h10V180' for i in places)
+        return f'<path d="{bar}" style="fill:{_colors[color]}"/>'
     title = f'confidence p: {glance.saturated:.0%} saturated'
-    return chart(title, [], 1, 'p', 0, high, '{:.0f}'.format, bars)
+    return chart(title, [], 1, 'p', 0, high, '{:.0f}'.format, bars('b', range(1, 19)) + bars('a', (0, 19)))
 
 def run_svg(
     run,       # `Run`, finished or not
