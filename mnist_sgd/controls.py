@@ -8,8 +8,8 @@ __all__ = ['slider', 'presses']
 # %% ../nbs/17_controls.ipynb #14a11b04
 import math
 
-# %% ../nbs/17_controls.ipynb #8398bbb2
-def _step_value(v, log, whole): return int(v) if whole else float(f'{v:.3g}') if log else round(float(v), 6)
+# %% ../nbs/17_controls.ipynb #e4932cdc
+def _step_value(v, log, whole): return round(v) if whole else float(f'{v:.3g}') if log else round(float(v), 6)
 
 def slider(
     value,      # Where it starts; a whole number makes a control of whole numbers
