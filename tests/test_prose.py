@@ -94,7 +94,8 @@ def missing_parts(nb):
              'a question in italics in its opening': re.search(r'(?<!\*)\*[A-Z][^*]+\?\*', text.split('\n## ')[0]),
              'a guess for the learner to make': re.search(r'\b[Gg]uess', text),
              '## In short, with three bullets': lines('In short', r'^- \S') >= 3,
-             '## Exercises, three or more, numbered': lines('Exercises', r'^\d\. \S') >= 3,
+             '## Exercises, three or more, numbered': lines('Exercises', r'^\*\*\d\.\*\* \S') >= 3,
+             'three exercises or more with a checker': len(set(re.findall(r'^ex\.(\w+)\.check\(', code(nb), flags=re.M))) >= 3,
              'a link on, at the end': re.match(r'Next: \[\w+\]\(\w+\.ipynb\)', text.strip().split('\n\n')[-1])}
     return [part for part, ok in there.items() if not ok]
 
@@ -124,7 +125,10 @@ def test_ten_lessons(): assert len(lessons) == 10
 good = nbformat.v4.new_notebook(cells=[
     nbformat.v4.new_markdown_cell('# A title\n\n> A subtitle\n\n*Is it so?* Guess. A `Recipe` has an `lr`, `nn.Linear` a `weight`, and `opt.step()` moves `.grad`.'),
     nbformat.v4.new_code_cell('%matplotlib inline\nopt = BasicOptim(params, lr=1.)\nopt.step()'),
-    nbformat.v4.new_markdown_cell('## In short\n\n- One.\n- Two.\n- Three.\n\n## Exercises\n\n1. One.\n2. Two.\n3. Three.\n\nNext: [b](b.ipynb), where it goes on.')])
+    nbformat.v4.new_markdown_cell('## In short\n\n- One.\n- Two.\n- Three.'),
+    nbformat.v4.new_markdown_cell('## Exercises\n\n**1.** The first of three.\n\n**2.** The second of three.'),
+    nbformat.v4.new_code_cell('ex.one.check(one)\nex.two.check(two)\nex.three.check(three)'),
+    nbformat.v4.new_markdown_cell('**3.** The third of three.\n\nNext: [b](b.ipynb), where it goes on.')])
 
 def damaged(old, new):
     nb = copy.deepcopy(good)
@@ -152,8 +156,9 @@ def test_renamed_in_the_code_is_seen():
 
 @pytest.mark.parametrize('old, new, part', [
     ('> A subtitle', 'A subtitle', 'subtitle'), ('# A title', 'A title', 'title'), ('*Is it so?*', 'It is so.', 'question'),
-    ('Guess.', '', 'guess'), ('## In short', '## Summary', 'In short'), ('- Three.\n\n##', '\n##', 'In short'),
-    ('## Exercises', '## More', 'Exercises'), ('2. Two.\n3. Three.', '', 'Exercises'), ('Next: [b]', 'See [b]', 'link on')])
+    ('Guess.', '', 'guess'), ('## In short', '## Summary', 'In short'), ('- Three.', '', 'In short'),
+    ('## Exercises', '## More', 'Exercises'), ('**3.** The third', 'The third', 'Exercises'), ('**2.** The', '2. The', 'Exercises'),
+    ('ex.three.check(three)', '', 'checker'), ('ex.three', 'ex.two', 'checker'), ('ex.two.check(two)', 'two()', 'checker'), ('Next: [b]', 'See [b]', 'link on')])
 def test_missing_part_is_seen(old, new, part): assert any(part in p for p in missing_parts(damaged(old, new)))
 
 def test_much_code_is_seen(): assert words_per_line(damaged('opt.step()', 'opt.step()\n'*40)) < 2
