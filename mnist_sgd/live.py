@@ -198,7 +198,7 @@ def busy(self:Lab, is_busy):
         speed = f'{1000*self.took/epochs:.1f} ms an epoch, {len(self.data.train_x)*epochs/self.took:,.0f} pictures a second'
         self.facts.value = f'<p>on {html.escape(self.state.device)}: {speed}</p>'
 
-# %% ../nbs/07_live.ipynb #a3c67e45
+# %% ../nbs/07_live.ipynb #6443a100
 class Mystery(Panel):
     "A slider through the batches of the first epoch, and the switch that solves the case"
     def __init__(self,
@@ -220,7 +220,7 @@ class Mystery(Panel):
         batch, shuffle, first = state
         n, x = len(first.batch) - 1, 40 + 220*batch/(len(first.batch) - 1)
         here = f'<path d="M{x:.0f} 30v150" stroke="currentColor" stroke-width="2" opacity=".5"/>'
-        strip = ''.join(f'<rect x="{40 + 220*(i - 1)/n:.1f}" y="181" width="{200/n:.1f}" height="6" '
+        strip = ''.join(f'<rect x="{40 + 220*(i - 1)/n:.1f}" y="181" width="{200/n:.1f}" height="4" '
                         f'style="fill:var(--sgd-{"b" if t > .5 else "a"},{"#542788" if t > .5 else "#b35806"})" '
                         f'opacity="{.3 + .7*abs(2*t - 1):.1f}"/>' for i, t in enumerate(first.threes) if i)
         sure = [Curve(first.mean_p, 'grey', '2 2', 'mean p'), Curve(first.accuracy, label='accuracy')]

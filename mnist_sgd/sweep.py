@@ -69,7 +69,7 @@ def run_many(
         histories.update(zip(idxs, _run_group(group, data) if len(group) > 1 else [tuple(run(group[0], data))]))
     return [Run(r, histories[i], str(device)) for i, r in enumerate(recipes)]
 
-# %% ../nbs/08_sweep.ipynb #5fd1082f
+# %% ../nbs/08_sweep.ipynb #be78d857
 class SweepPanel(Panel):
     "Sliders that look through trained runs: which one, and after how many epochs"
     def __init__(self,
@@ -86,7 +86,8 @@ class SweepPanel(Panel):
         step = math.log10(self.lrs[-1]/self.lrs[0])/max(len(accs) - 1, 1)
         super().__init__(dict(lr=slider(middle, self.lrs[0], self.lrs[-1], step, 'lr', log=True),
                               epoch=slider(epochs, 0, epochs, label='epoch')))
-        self.button, self.place = w.Button(description='open in the lab', layout=w.Layout(width='auto')), w.VBox()
+        self.button, self.place = w.Button(description='open in the lab'), w.VBox()
+        self.button.layout.align_self = 'flex-start'
         self.button.on_click(self._open)
         self.widget.children += (self.button.add_class('mnist-sgd-open'), self.place)
 
