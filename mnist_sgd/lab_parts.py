@@ -12,7 +12,7 @@ from .controls import slider
 from .recipe import Recipe, recipe_text
 from .steps import broken_at, squared_lr_limit
 
-# %% ../nbs/23_lab_parts.ipynb #d4625db9
+# %% ../nbs/23_lab_parts.ipynb #4d8ef99c
 def devices(): # Names
     "What a run can be computed on here"
     import torch
@@ -30,6 +30,7 @@ def recipe_controls(
                 seed=dict(low=0, high=100), momentum=dict(low=0., high=.99, step=.01))
     def control(f):
         v, label = getattr(recipe, f.name), f.name if f.type is bool else f.name.replace('_', ' ')
+        if f.name == 'std': label = 'std (for randn)'
         if f.type is bool: return w.Checkbox(v, description=label, indent=False, layout=w.Layout(width='8em'))
         if f.name in ends: return slider(v, label=label, free=True, **ends[f.name])
         options = f.metadata['choices'] or list(dict.fromkeys([*devices(), v]))

@@ -198,7 +198,7 @@ def busy(self:Lab, is_busy):
         speed = f'{1000*self.took/epochs:.1f} ms an epoch, {len(self.data.train_x)*epochs/self.took:,.0f} pictures a second'
         self.facts.value = f'<p>on {html.escape(self.state.device)}: {speed}</p>'
 
-# %% ../nbs/07_live.ipynb #6443a100
+# %% ../nbs/07_live.ipynb #62937b51
 class Mystery(Panel):
     "A slider through the batches of the first epoch, and the switch that solves the case"
     def __init__(self,
@@ -218,15 +218,15 @@ class Mystery(Panel):
     def svg(self, state):
         "Confidence and accuracy, the gradient, and the weights, with a line where the slider stands"
         batch, shuffle, first = state
-        n, x = len(first.batch) - 1, 40 + 220*batch/(len(first.batch) - 1)
-        here = f'<path d="M{x:.0f} 30v150" stroke="currentColor" stroke-width="2" opacity=".5"/>'
+        n = len(first.batch) - 1
+        def here(x): return f'<path d="M{40 + 220*x:.0f} 30v150" stroke="currentColor" stroke-width="2" opacity=".5"/>'
         strip = ''.join(f'<rect x="{40 + 220*(i - 1)/n:.1f}" y="181" width="{200/n:.1f}" height="4" '
                         f'style="fill:var(--sgd-{"b" if t > .5 else "a"},{"#542788" if t > .5 else "#b35806"})" '
                         f'opacity="{.3 + .7*abs(2*t - 1):.1f}"/>' for i, t in enumerate(first.threes) if i)
         sure = [Curve(first.mean_p, 'grey', '2 2', 'mean p'), Curve(first.accuracy, label='accuracy')]
-        size = [Curve([math.log10(max(g, 1e-6)) for g in first.grad_norm[1:]], 'a')]
-        parts = [chart('how sure, and how right', sure, n, 'batch', more=here + strip),
-                 chart('size of the gradient', size, n - 1, 'batch', -4, 1, lambda v: f'1e{v:.0f}', here),
+        size = [Curve([math.nan, *(math.log10(max(g, 1e-6)) for g in first.grad_norm[1:])], 'a')]
+        parts = [chart('how sure, and how right', sure, n, 'batch', more=here(batch/n) + strip),
+                 chart('size of the gradient', size, n, 'batch', -4, 1, lambda v: f'1e{v:.0f}', here(batch/n)),
                  weights_svg(first.params[batch], self.lit)]
         return side_by_side(parts, batch=batch, shuffle=shuffle)
 

@@ -65,6 +65,15 @@ def strip(path):
         for out in cell.get('outputs', []): out.get('data', {}).pop('application/vnd.jupyter.widget-view+json', None)
     write(nb, path)
 
+def _whole_streams(cell):
+    "Join what a cell printed: a kernel may send it in pieces"
+    outputs = []
+    for out in cell.get('outputs', []):
+        last = outputs[-1] if outputs else None
+        if last and out.output_type == last.output_type == 'stream' and out.name == last.name: last.text += out.text
+        else: outputs.append(out)
+    if 'outputs' in cell: cell.outputs = outputs
+
 def run(path):
     "Run a notebook top to bottom in a fresh kernel and keep its outputs"
     from nbclient import NotebookClient
@@ -72,6 +81,7 @@ def run(path):
     nb = read(path)
     print(path.name, flush=True)
     NotebookClient(nb, timeout=600, kernel_name='python3', store_widget_state=False, resources=dict(metadata=dict(path=str(nbs)))).execute()
+    for cell in nb.cells: _whole_streams(cell)
     write(nb, path)
     nbdev_clean(str(path))
     strip(path)
