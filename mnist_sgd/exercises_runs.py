@@ -6,11 +6,12 @@
 __all__ = ['LossLog', 'weighted_mean', 'my_validate', 'fast_98', 'get_nan', 'hidden_bug', 'smallest_lr', 'best_lr',
            'tenth_spread', 'net_size', 'my_average_grads', 'left_over']
 
-# %% ../nbs/20_exercises_runs.ipynb #c5e3a442
+# %% ../nbs/20_exercises_runs.ipynb #5ddc5fba
 import math
 import torch
 from torch import nn
 from .check import exercise, same
+from .data import load_data
 from .engine import Record, run
 from .exercises_pictures import digits
 from .exercises_steps import accuracies, read_recipe
@@ -290,7 +291,7 @@ def _(): return Recipe(lr=100., epochs=10, shuffle=True, zero_grad=False)
                         'there.', 'Go up with lr.', when=lambda got, want: got['lr'] < .01)
 def _(): return Recipe(lr=1e-5, epochs=10, shuffle=True, zero_grad=False)
 
-# %% ../nbs/20_exercises_runs.ipynb #d33fcbd5
+# %% ../nbs/20_exercises_runs.ipynb #6bac1032
 def _reached(lr): return accuracies(Recipe(lr=lr, epochs=5, shuffle=True))[-1]
 
 def _edge(lr):
@@ -308,10 +309,10 @@ def _edge(lr):
                  'In between, by factors, is `(low*high)**.5`. Eight times is plenty.'),
           why='Halving the interval, in factors, eight times makes it 256 times narrower (in the exponent).')
 def smallest_lr():
-    low, high = 1e-4, 1.
+    data, low, high = load_data(), 1e-4, 1.
     for _ in range(8):
         middle = (low*high)**.5
-        *_, last = run(Recipe(lr=middle, epochs=5, shuffle=True), digits())
+        *_, last = run(Recipe(lr=middle, epochs=5, shuffle=True), data)
         if last.accuracy >= .95: high = middle
         else: low = middle
     return high
