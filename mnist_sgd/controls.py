@@ -8,7 +8,7 @@ __all__ = ['slider', 'presses']
 # %% ../nbs/17_controls.ipynb #14a11b04
 import math
 
-# %% ../nbs/17_controls.ipynb #e4932cdc
+# %% ../nbs/17_controls.ipynb #b084a2ad
 def _step_value(v, log, whole): return round(v) if whole else float(f'{v:.3g}') if log else round(float(v), 6)
 
 def slider(
@@ -41,6 +41,7 @@ def slider(
         if not same_step(change['new']): control.value = _step_value(change['new'], log, whole)
     def typed(change): control.value = change['new']
     def changed(change):
+        if math.isnan(change['new']): raise ValueError(f'{label} is not a number: give a number')
         box.value = change['new']
         if box.value != change['new']: control.value = box.value
         if not same_step(bar.value): bar.value = inside(control.value)

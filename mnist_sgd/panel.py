@@ -10,7 +10,7 @@ import contextvars, html, io, os, sys, threading, time, traceback
 from base64 import b64encode
 import mnist_sgd
 
-# %% ../nbs/12_panel.ipynb #7732b7e2
+# %% ../nbs/12_panel.ipynb #e0e1c2cf
 class Worker:
     "One thread that runs the newest job; a job gets a function that says whether a newer one is waiting"
     idle = 10. # Seconds without work after which the thread ends; the next job starts a new one
@@ -27,7 +27,8 @@ class Worker:
             self._job, self._leave = job, False
             if self._thread is None:
                 run_in_context = contextvars.copy_context().run
-                self._thread = threading.Thread(target=run_in_context, args=(self._loop,), daemon=True)
+                self._thread = threading.Thread(target=run_in_context, args=(self._loop,), daemon=True,
+                                                name='mnist_sgd worker')
                 self._thread.start()
             self._cond.notify_all()
 
@@ -43,6 +44,10 @@ class Worker:
             except BaseException: traceback.print_exc()  # whatever it was, the next job must run
             finally:
                 with self._cond: self._busy = False; self._cond.notify_all()
+
+    def forget(self):
+        "Drop the job that waits, if there is one"
+        with self._cond: self._job = None
 
     def end(self):
         "Forget what waits, ask what runs to stop, and let the thread go; `submit` starts a new one"
@@ -61,19 +66,21 @@ def live_frontend():
     except ImportError: return False
     return getattr(get_ipython(), 'kernel', None) is not None and 'google.colab' not in sys.modules
 
-# %% ../nbs/12_panel.ipynb #5abf10d6
+# %% ../nbs/12_panel.ipynb #b9250f37
 _css = """
 .mnist-sgd{--sgd-a:#b35806;--sgd-b:#542788;--sgd-grey:#6b6b6b;overflow:visible}
 [data-jp-theme-light=false] .mnist-sgd{--sgd-a:#fdb863;--sgd-b:#b2abd2;--sgd-grey:#a5a5a5}
 .mnist-sgd :focus-visible{outline:3px solid #2b7de9;outline-offset:2px}
 .mnist-sgd .widget-html-content{line-height:1.4;overflow-wrap:anywhere}
 .mnist-sgd .widget-html{max-width:100%;height:auto}
+@media (prefers-reduced-motion:reduce){.mnist-sgd *{transition:none!important;animation:none!important}}
 """
 _name_handles = """const style=this;[50,300,1000,3000].forEach(t=>setTimeout(()=>{
 const panel=style.closest('.mnist-sgd');if(!panel)return;
 panel.querySelectorAll('.noUi-handle').forEach(h=>{
 const box=h.closest('.mnist-sgd-number')||h.closest('.jupyter-widgets'),label=box&&box.querySelector('label');
 if(label)h.setAttribute('aria-label',label.textContent)});
+panel.querySelectorAll('.mnist-sgd-number .ui-slider-handle').forEach(h=>{h.tabIndex=-1;h.setAttribute('aria-hidden','true')});
 panel.querySelectorAll('.mnist-sgd-status').forEach(s=>s.setAttribute('role','status'))},t))"""
 _style = f'<style onload="{html.escape(_name_handles)}">{_css}</style>'
 
@@ -87,18 +94,18 @@ def on_click(
           "c=e.matches('button')?e:e.querySelector('select,input');if(c===e)return e.click();"
           "if(c.options)c.selectedIndex=[...c.options].findIndex(o=>o.text.startsWith(v+':'));else c.value=v;"
           "c.dispatchEvent(new Event('change',{bubbles:true}))};")
-    return f'onclick="{html.escape(js + sets, quote=False)}"'
+    return f'onclick="{html.escape(js + sets)}"'
 
-# %% ../nbs/12_panel.ipynb #0efac2ea
+# %% ../nbs/12_panel.ipynb #2235f265
 def _status(text): return f'<p style="margin:0">{html.escape(text)}</p>'
 
-def _alert(e):
+def _alert(e, older=True):
     frames = traceback.extract_tb(e.__traceback__)
-    library = os.path.dirname(os.__file__), 'site-packages', os.path.dirname(mnist_sgd.__file__)
+    library = os.path.dirname(os.__file__), 'site-packages', 'dist-packages', os.path.dirname(mnist_sgd.__file__)
     own = [f for f in frames if not any(part in f.filename for part in library)]
     where = f'<br>in <code>{html.escape(own[-1].line or own[-1].name)}</code>' if own else ''
-    return (f'<p role="alert"><b>{type(e).__name__}</b>: {html.escape(str(e))}{where}<br>'
-            'The picture is of an earlier run.</p>')
+    older = '<br>The picture is of an earlier run.' if older else ''
+    return f'<p role="alert" style="margin:0"><b>{type(e).__name__}</b>: {html.escape(str(e))}{where}{older}</p>'
 
 _drawing = threading.Lock()                          # matplotlib draws for one thread at a time
 
@@ -107,7 +114,7 @@ def _png(figure):
     with _drawing: figure.savefig(f, format='png', dpi=90, bbox_inches='tight')
     return b64encode(f.getvalue()).decode()
 
-# %% ../nbs/12_panel.ipynb #43ed2811
+# %% ../nbs/12_panel.ipynb #339a784e
 class Panel:
     "Controls that rerun `work` and redraw; `run` does it at once and returns the last state"
     frame = .05    # Seconds between redraws, at least
@@ -118,7 +125,8 @@ class Panel:
     ):
         import ipywidgets as w
         self.controls, self.state, self.error = controls, None, None
-        self._quiet = self._halt = False
+        self._quiet = self._halt = self.live = False     # live: is the picture to be redrawn in a moment?
+        self._turn, self._newer = threading.RLock(), lambda: False  # one work at a time, whichever thread
         self.worker, self.picture, self.text = Worker(), w.HTML(), w.HTML()
         self.text.add_class('mnist-sgd-status')
         for name, c in controls.items():
@@ -156,13 +164,21 @@ class Panel:
         if self.error: raise self.error
         return self.state
 
-    def alert(self, error):
+    def alert(self,
+        error,      # An exception
+        older=True, # Is the picture of an earlier run?
+    ):
         "Say what went wrong, where the summary stands"
-        self.error, self.text.value = error, _alert(error)
+        self.error, self.text.value = error, _alert(error, older)
 
     def stop(self):
         "End the work that is under way, and show how far it came"
         self._halt = True
+        self.worker.forget()
+
+    def hurried(self):
+        "For long pieces of `work`: was it stopped, or is something newer waiting?"
+        return self._halt or self._newer()
 
     def close(self):
         "Stop, and leave no thread behind; the next change of a control starts a new one"
@@ -177,12 +193,21 @@ class Panel:
         try:
             for name, v in values.items():
                 if name not in self.controls: raise ValueError(f"no control {name!r}: there are {', '.join(before)}")
-                self.controls[name].value = v
-                if self.controls[name].value != v: raise ValueError(f"{name}={v!r} is beyond the ends of its control")
+                self._take(name, v)
         except Exception:
             for name, v in before.items(): self.controls[name].value = v
             raise
         finally: self._quiet = False
+
+    def _take(self, name, v):
+        from traitlets import TraitError
+        control = self.controls[name]
+        try: control.value = v
+        except TraitError:
+            choices = getattr(control, 'options', None)
+            want = f"choose {' or '.join(map(str, choices))}" if choices else 'give a value of its kind'
+            raise ValueError(f"{name}={v!r}: {want}") from None
+        if control.value != v: raise ValueError(f"{name}={v!r} is beyond the ends of its control")
 
     def _changed(self, change=None):
         if self._quiet: return
@@ -191,21 +216,34 @@ class Panel:
 
     def _work(self, stop=lambda: False):
         "Work through what the controls say now, drawing as states come; when told to `stop`, after a little patience"
-        self._halt, start = False, time.monotonic()
-        drawn = start
+        with self._turn: self._draw_all(stop)
+
+    def _draw_all(self, stop):
+        self._halt, self._newer, self.error, state, start = False, stop, None, None, time.monotonic()
+        shown = drawn = 0
         try:
             self.busy(True)
+            self.live = True
             for i, state in enumerate(self.work(**self.values)):
                 now = time.monotonic()
                 enough = now - start > self.patience and stop()
                 if self._halt: break
-                if enough or i and now - drawn > self.frame: self.picture.value, drawn = self.svg(state), now
+                if enough or i and now - max(drawn, start) > self.frame:
+                    self.picture.value, drawn, shown = self.svg(state), now, shown + 1
                 if enough: return
-            self.state, self.error = state, None
             if not (self._halt or stop()): self.finished(state)
-            self.picture.value, self.text.value = self.svg(state), _status(self.summary(state))
-        except Exception as e: self.alert(e)
-        finally: self.busy(False)
+            self._settle(state)
+        except KeyboardInterrupt:
+            if state is not None: self._settle(state)
+            raise
+        except Exception as e: self.alert(e, not shown)
+        finally:
+            self.live = False
+            self.busy(False)
+
+    def _settle(self, state):
+        self.state, self.live = state, False
+        self.picture.value, self.text.value = self.svg(state), _status(self.summary(state))
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         "The live panel where a kernel can serve it, and a picture of the last run for everybody else"

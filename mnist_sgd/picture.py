@@ -51,7 +51,7 @@ def colour_png(
     Image.fromarray(rgb).save(f, 'png')
     return f.getvalue()
 
-# %% ../nbs/16_picture.ipynb #8133d17a
+# %% ../nbs/16_picture.ipynb #d4197392
 _colors = dict(a='var(--sgd-a,#b35806)', b='var(--sgd-b,#542788)', grey='var(--sgd-grey,#6b6b6b)')
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Curve:
 
 def _curve(c, x_max, low, high):
     "One curve in a field of 220x150, thinned to some 50 points, or 24 for a ghost"
+    if not len(c.values): return ''
     every = math.ceil(len(c.values)/(24 if c.pale else 50))
     kept = sorted({*range(0, len(c.values), every), len(c.values) - 1})
     numbers = [(i, v) for i, v in ((i, c.values[i]) for i in kept) if math.isfinite(v)]
@@ -93,7 +94,7 @@ def chart(
     label_text='', # What a screen reader says; by default the title
 ): # SVG text
     "A small chart that shares a row with others, or fills one where the page is narrow"
-    ticks = ''.join(f'<text x="35" y="{184 - 150*f:.0f}" text-anchor="end">{label(low + f*(high - low))}</text>'
+    ticks = ''.join(f'<text x="35" y="{184 - 150*f:.0f}" text-anchor="end">{html.escape(label(low + f*(high - low)))}</text>'
                     for f in (0, .5, 1))
     grid = '<path d="M40 30H260M40 67.5H260M40 105H260M40 142.5H260M40 180H260" stroke="currentColor" opacity=".2"/>'
     pale = ''.join(_curve(c, x_max, low, high) for c in curves if c.pale)
@@ -104,12 +105,12 @@ def chart(
     lines = ''.join(_curve(c, x_max, low, high) for c in curves if not c.pale)
     named = [c for c in curves if c.label]
     key = ''.join(f'<path d="M{40 + i*75} 209h14" style="stroke:{_colors[c.color]};stroke-width:2" '
-                  f'stroke-dasharray="{c.dash}"/><text x="{57 + i*75}" y="213">{c.label}</text>'
+                  f'stroke-dasharray="{c.dash}"/><text x="{57 + i*75}" y="213">{html.escape(c.label)}</text>'
                   for i, c in enumerate(named))
     return (f'<svg viewBox="0 0 270 222" role="group" aria-label="{html.escape(label_text or title)}" '
             f'font-size="12" fill="currentColor">'
             f'<text x="8" y="16" font-weight="bold" font-size="13">{html.escape(title)}</text>{ticks}{grid}'
-            f'<text x="40" y="196">0</text><text x="260" y="196" text-anchor="end">{x_name} {x_max}</text>'
+            f'<text x="40" y="196">0</text><text x="260" y="196" text-anchor="end">{html.escape(x_name)} {x_max}</text>'
             f'{pale}{lines}{key}{more}</svg>')
 
 # %% ../nbs/16_picture.ipynb #e2943412
@@ -135,12 +136,12 @@ class Run:
         "How many epochs it took to reach `accuracy`"
         return next((r.epoch for r in self.history if r.accuracy >= accuracy), None)
 
-# %% ../nbs/16_picture.ipynb #15aacff4
+# %% ../nbs/16_picture.ipynb #eae57e4b
 _say = "this.parentNode.querySelector('.say').textContent=event.target.getAttribute('aria-label')||''"
 _walk = ("const t=event.target,to=event.key=='ArrowRight'?t.nextElementSibling:"
          "event.key=='ArrowLeft'?t.previousElementSibling:null;if(to){to.focus();event.preventDefault()}")
 
-def _numbers(r): return f'epoch {r.epoch}: {r.accuracy:.4f}, loss {r.train_loss:.4f} / {r.valid_loss:.4f}'
+def _numbers(r): return f'epoch {r.epoch}: {r.accuracy:.4f}, train {r.train_loss:.3g}, valid {r.valid_loss:.3g}'
 
 def _epochs_to_point_at(history, epochs):
     "A stripe for each epoch, at most some 16 of them; the last one can be reached by Tab, the others by arrows"
@@ -156,7 +157,7 @@ def _epochs_to_point_at(history, epochs):
 
 def _loss_chart(run, ghosts):
     losses = [v for r in run.history for v in (r.train_loss, r.valid_loss) if math.isfinite(v)]
-    top = max(losses[:2] + [1.]) if run.broken or max(losses, default=1) > 1 else 1.
+    top = max([1., *(losses[:2] if run.broken else losses)])
     curves = [Curve([r.train_loss for r in run.history], 'a', '5 3', 'training'),
               Curve([r.valid_loss for r in run.history], 'b', '', 'validation')]
     pale = [Curve([r.valid_loss for r in g.history], pale=n) for n, g in ghosts.items()]
@@ -168,7 +169,8 @@ def _accuracy_chart(run, ghosts, live):
                                                            for n, g in ghosts.items()]
     return chart(f'accuracy {last.accuracy:.4f}', curves, run.recipe.epochs, 'epoch', .4, 1, '{:.1f}'.format,
                  '' if live else _epochs_to_point_at(run.history, run.recipe.epochs),
-                 f'accuracy by epoch, {last.accuracy:.4f} after epoch {last.epoch}; arrow keys walk along it')
+                 f'accuracy by epoch, {last.accuracy:.4f} after epoch {last.epoch}'
+                 + '; arrow keys walk along it'*(not live))
 
 def weights_svg(
     params,   # Parameters of a linear model or of a net with one hidden layer
@@ -194,7 +196,7 @@ def side_by_side(
             f'max-width:max(700px,110vh);font-family:sans-serif">'
             f'{"".join(charts)}</div>')
 
-# %% ../nbs/16_picture.ipynb #88cf6b87
+# %% ../nbs/16_picture.ipynb #32621452
 def _first_chart(first):
     step = first.batch[-1]/(len(first.batch) - 1)
     curves = [Curve(first.loss, 'a', '5 3', 'loss', step=step), Curve(first.accuracy, label='accuracy', step=step),
@@ -207,14 +209,15 @@ def _gradient_chart(glances, epochs):
     logs = [_log10(g.grad_norm) for g in glances]
     high = math.ceil(max([1, *(v for v in logs if math.isfinite(v))]))
     title = f'size of the gradient {glances[-1].grad_norm:.2g}'
-    return chart(title, [Curve(logs)], epochs, 'epoch', -5, high, lambda v: f'1e{v:.0f}')
+    low = -5 if high % 2 else -6                         # so that the middle is a power of ten as well
+    return chart(title, [Curve(logs)], epochs, 'epoch', low, high, lambda v: f'1e{v:.0f}')
 
 def _confidence_chart(glance):
     high = max(glance.counts)
     def bars(color, places):
         bar = ''.join(f'M{40 + 11*i} 180v-{150*glance.counts[i]/high:.0f}h10V180' for i in places)
         return f'<path d="{bar}" style="fill:{_colors[color]}"/>'
-    title = f'confidence p: {glance.saturated:.0%} saturated'
+    title = f'confidence p: {glance.saturated:.0%} saturated' if glance.saturated >= 0 else 'confidence p: no numbers'
     return chart(title, [], 1, 'p', 0, high, '{:.0f}'.format, bars('b', range(1, 19)) + bars('a', (0, 19)))
 
 def run_svg(

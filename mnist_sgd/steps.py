@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['Step', 'each_step', 'FirstEpoch', 'first_epoch', 'broken_at', 'squared_lr_limit', 'Glance', 'glance', 'every_12th']
 
-# %% ../nbs/22_steps.ipynb #45543d6f
+# %% ../nbs/22_steps.ipynb #7869df5b
 import math
 from dataclasses import dataclass
 from itertools import islice
 import torch, torch.nn.functional as F
 from .data import TensorLoader
 from .engine import losses, make_model
+from .init import saturated
 from .loss import batch_accuracy
 
 # %% ../nbs/22_steps.ipynb #e187322a
@@ -44,7 +45,7 @@ def each_step(
             if recipe.zero_grad: opt.zero_grad()
             yield Step(epoch, batch, loss.item(), norm.item(), yb.mean().item(), [p.detach() for p in params])
 
-# %% ../nbs/22_steps.ipynb #3aa68c6a
+# %% ../nbs/22_steps.ipynb #7155468d
 @dataclass(frozen=True, eq=False)
 class FirstEpoch:
     "The model before the first step and after each of the first epoch; lists of one length"
@@ -76,27 +77,30 @@ def first_epoch(
     recipe,  # `Recipe`
     data,    # `Digits`, on the device to run on
     most=64, # Where the epoch has more batches, look only at so many of them
-): # `FirstEpoch`
+    stop=lambda: False, # Asked before each step whether to give up
+): # `FirstEpoch`, or None if told to stop
     "The first epoch of a run, batch by batch"
     n = math.ceil(len(data.train_x)/recipe.batch_size)
     every = math.ceil(n/most)
     before = [p.detach().clone() for p in make_model(recipe).to(data.train_x.device).parameters()]
     rows, snapshots = [(0, math.nan, math.nan, math.nan)], [before]
     for step in islice(each_step(recipe, data), n):
+        if stop(): return None
         if step.batch % every and step.batch < n: continue
         rows.append((step.batch, step.loss, step.grad_norm, step.threes))
         snapshots.append([p.clone() for p in step.params])
     judged = _judge(recipe, snapshots, data.valid_x, data.valid_y)
     return FirstEpoch(*map(list, zip(*rows)), *judged, [tuple(p.cpu() for p in s) for s in snapshots])
 
-# %% ../nbs/22_steps.ipynb #55049fa2
+# %% ../nbs/22_steps.ipynb #c1446660
 def broken_at(
     recipe, # `Recipe`
     data,   # `Digits`, on the device to run on
-): # Epoch and batch, from 1 up, and the loss there; None where all losses are numbers
-    "The first batch whose loss is not a number any more"
+    stop=lambda: False, # Asked before each step whether to give up
+): # Epoch and batch, from 1 up, and the loss there; None where all losses are numbers, or if told to stop
+    "The first batch whose loss is infinite or not a number"
     for step in each_step(recipe, data):
-        if step.epoch > recipe.epochs: return None
+        if step.epoch > recipe.epochs or stop(): return None
         if not math.isfinite(step.loss): return step.epoch, step.batch, step.loss
 
 # %% ../nbs/22_steps.ipynb #ee62dc0e
@@ -115,13 +119,13 @@ def squared_lr_limit(
         steepest = max(steepest, (2*(x@v).square().sum()/len(x)).item())
     return 2/steepest
 
-# %% ../nbs/22_steps.ipynb #2925480f
+# %% ../nbs/22_steps.ipynb #39131ee7
 @dataclass(frozen=True, eq=False)
 class Glance:
     "What a model makes of a sample of the training pictures"
     grad_norm: float # Size of the gradient of the loss
     counts: list     # How many pictures have p in [0,.05), [.05,.1), ... , 20 numbers
-    saturated: float # Share of pictures with p below .01 or above .99, from 0 to 1
+    saturated: float # Share of pictures with p below .01 or above .99, from 0 to 1; nan where p is no number
 
 def glance(
     recipe, # `Recipe`; its model and loss count
@@ -133,9 +137,10 @@ def glance(
     params = [p.detach().to(x.device).requires_grad_() for p in params]
     scores = F.linear(x, *params) if len(params) == 2 else _scores(make_model(recipe).to(x.device), [params], x)
     grads = torch.autograd.grad(losses[recipe.loss](scores, y), params)
-    p = scores.detach().sigmoid().nan_to_num()
+    p = scores.detach().sigmoid()
     norm = torch.stack([g.norm() for g in grads]).norm().item()
-    return Glance(norm, torch.histc(p, 20, 0, 1).int().tolist(), ((p < .01) | (p > .99)).float().mean().item())
+    share = saturated(p) if p.isfinite().all() else math.nan
+    return Glance(norm, torch.histc(p.nan_to_num(), 20, 0, 1).int().tolist(), share)
 
 def every_12th(data):
     "A twelfth of the training pictures and labels of `data`, threes and sevens in proportion"
