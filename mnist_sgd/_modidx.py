@@ -422,6 +422,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mnist_sgd.live.Lab._pasted': ('live.html#lab._pasted', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab._set': ('live.html#lab._set', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab._show_runs': ('live.html#lab._show_runs', 'mnist_sgd/live.py'),
+                                'mnist_sgd.live.Lab._try': ('live.html#lab._try', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab.busy': ('live.html#lab.busy', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab.clear': ('live.html#lab.clear', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live.Lab.finished': ('live.html#lab.finished', 'mnist_sgd/live.py'),

@@ -5,19 +5,19 @@
 # %% auto #0
 __all__ = ['challenges', 'devices', 'recipe_controls', 'runs_table', 'broken_text', 'Challenge']
 
-# %% ../nbs/23_lab_parts.ipynb #b6889800
+# %% ../nbs/23_lab_parts.ipynb #553bc655
 import html, math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from .controls import slider
 from .recipe import Recipe, recipe_text
-from .steps import broken_at, squared_lr_limit
+from .steps import squared_lr_limit
 
-# %% ../nbs/23_lab_parts.ipynb #4d8ef99c
+# %% ../nbs/23_lab_parts.ipynb #670f93a1
 def devices(): # Names
     "What a run can be computed on here"
     import torch
-    found = ['auto', 'cpu'] + [f'cuda:{i}' for i in range(torch.cuda.device_count())]
-    return found + ['mps']*torch.backends.mps.is_available()
+    n = torch.cuda.device_count()
+    return ['auto', 'cpu', *['cuda'][:n], *(f'cuda:{i}' for i in range(n)), *['mps'][:torch.backends.mps.is_available()]]
 
 def recipe_controls(
     recipe, # `Recipe`: where the controls start
@@ -53,20 +53,26 @@ def runs_table(
             f'<table class="sgd-runs"><caption style="text-align:left;font-weight:bold">Runs so far, newest first'
             f'</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>') if runs else ''
 
-# %% ../nbs/23_lab_parts.ipynb #3209e4c3
+# %% ../nbs/23_lab_parts.ipynb #9e3de433
 def broken_text(
     recipe, # `Recipe`
     data,   # `Digits`
-    place,  # Epoch, batch and loss, as from `broken_at`
+    epoch,  # The first whose losses are not all numbers; 0 is before training
+    place=None, # Epoch, batch and loss, as from `broken_at`, where it was looked for
 ): # A sentence
     "Where the loss stopped being a number, why, and what to try"
-    epoch, batch, loss = place
+    if epoch == 0: return 'The loss is no number before the first step: the weights start too large; try a smaller std.'
+    epoch, batch, loss = place or (epoch, None, math.nan)
     what = 'NaN (not a number)' if math.isnan(loss) else 'infinite'
+    where = f'epoch {epoch}, batch {batch}' if batch else f'epoch {epoch}'
+    why = 'numbers grew beyond what a float can hold; try a smaller lr'
     if recipe.loss == 'squared':
-        limit = squared_lr_limit(recipe, data) if recipe.model == 'linear' else recipe.lr/10
-        why = f'a squared loss has no ceiling, so each step can be longer than the last; try lr below {limit:.1g}'
-    else: why = 'numbers grew beyond what a float can hold; try a smaller lr or std'
-    return f'The loss became {what} at epoch {epoch}, batch {batch}: {why}.'
+        why = 'a squared loss has no ceiling, so each step can be longer than the last; '
+        plain = recipe.model == 'linear' and recipe.zero_grad and not recipe.momentum
+        limit = squared_lr_limit(recipe, data) if plain else math.inf
+        digits = 10**math.floor(math.log10(limit)) if plain else 1
+        why += f'try lr below {math.floor(limit/digits)*digits:.2g}' if recipe.lr > limit else 'try a smaller lr'
+    return f'The loss became {what} at {where}: {why}.'
 
 # %% ../nbs/23_lab_parts.ipynb #38e046b2
 @dataclass(frozen=True)

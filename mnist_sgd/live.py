@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['Training', 'Lab', 'Mystery']
 
-# %% ../nbs/07_live.ipynb #f67e9b81
+# %% ../nbs/07_live.ipynb #93566be8
 import html, math, re, time
+from functools import cache
 from dataclasses import asdict, replace
 from fastcore.basics import patch
 from .data import load_data
@@ -17,7 +18,9 @@ from .picture import Curve, Run, chart, run_figure, run_svg, side_by_side, weigh
 from .recipe import Recipe, parse_recipe, recipe_text
 from .steps import broken_at, every_12th, first_epoch, glance
 
-# %% ../nbs/07_live.ipynb #d97cd1d2
+# %% ../nbs/07_live.ipynb #61d59bf4
+_pictures = cache(load_data)                             # all labs of a session share them
+
 class Training(Panel):
     "A panel that trains what its controls say; the controls are the fields of a `Recipe`"
     def __init__(self,
@@ -25,9 +28,9 @@ class Training(Panel):
         data=None,                # `Digits`; by default those that the recipe's source names
     ):
         self.recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
-        self.data = load_data(self.recipe.source) if data is None else data
+        self.data = _pictures(self.recipe.source) if data is None else data
         self.lit, self.sample = (self.data.train_x > 0).any(0).cpu(), every_12th(self.data.to('cpu'))
-        self.fallback, self.took = '', 0.
+        self.fallback, self.took = '', (0., 0)
         super().__init__(recipe_controls(self.recipe))
 
     def work(self, **values):
@@ -37,34 +40,34 @@ class Training(Panel):
         try: yield from self.train(recipe, self.data.to(device))
         except RuntimeError as e:                        # so PyTorch calls what a device cannot do or hold
             if device.type == 'cpu': raise
-            self.fallback = f' ({device} failed: {str(e).splitlines()[0]})'
-            yield from self.train(replace(recipe, device='cpu'), self.data.to('cpu'))
+            self.fallback = f' ({device} failed: {(str(e) or type(e).__name__).splitlines()[0]})'
+            yield from self.train(recipe, self.data.to('cpu'))
 
     def train(self, recipe, data):
-        "The run of `recipe`, with a closer look at each record"
-        device, records = str(data.train_x.device), run(recipe, data)
-        state, start, self.took = Run(recipe, (), device, lit=self.lit), time.monotonic(), 0.
-        for record in records:
-            self.took += time.monotonic() - start
+        "The run of `recipe` where `data` is, with a closer look at each record"
+        device = str(data.train_x.device)
+        state, start, self.took = Run(recipe, (), device, lit=self.lit), time.monotonic(), (0., 0)
+        for record in run(replace(recipe, device=device), data):
+            self.took = self.took[0] + time.monotonic() - start, record.epoch
             state = replace(state, history=(*state.history, record),
                             glances=(*state.glances, glance(recipe, record.params, *self.sample)))
-            if record.epoch == 1: state = replace(state, first=first_epoch(recipe, data))
+            if record.epoch == 1: state = replace(state, first=first_epoch(recipe, data, stop=self.hurried))
             yield state
-            if state.broken: break                       # nothing comes back from there
+            if not all(p.isfinite().all() for p in record.params): break    # nothing comes back from there
             start = time.monotonic()
-        if state.broken: yield replace(state, place=broken_at(recipe, data))
+        if state.broken: yield replace(state, place=broken_at(recipe, data, self.hurried))
 
     svg, figure = staticmethod(run_svg), staticmethod(run_figure)
 
     def summary(self, run):
         "What came of `run`, in a sentence"
         last, text = run.history[-1], f'{recipe_text(run.recipe)}, on {run.device}{self.fallback}: '
-        if run.place: return text + broken_text(run.recipe, self.data, run.place)
+        if run.broken: return text + broken_text(run.recipe, self.data, run.broken.epoch, run.place)
         stopped = '' if last.epoch == run.recipe.epochs else ', where it was stopped'
         return (f"{text}accuracy {last.accuracy:.4f} after epoch {last.epoch}{stopped}; "
                 f"loss {last.train_loss:.4f} in training and {last.valid_loss:.4f} in validation.")
 
-# %% ../nbs/07_live.ipynb #1a20cb7d
+# %% ../nbs/07_live.ipynb #cc3d61d4
 def _names(text): return re.findall(r'\w+', text) if isinstance(text, str) else list(text)
 
 class Lab(Training):
@@ -94,10 +97,9 @@ class Lab(Training):
         self.facts, self.tasks, self.table = w.HTML(), w.HTML(), w.HTML()
         def button(text, action):
             b = w.Button(description=text, layout=w.Layout(width='auto'))
-            b.on_click(lambda _: action())
+            b.on_click(lambda _: self._try(action))
             return b
         self.stop_button = button('stop', self.stop)
-        self.stop_button.disabled = True
         wrap = w.Layout(flex_flow='row wrap')
         shown = [n for n in self.controls if n not in _names(hide)]
         self.row.children = [w.Box([self.controls[n] for n in row if n in shown], layout=wrap) for row in self.rows]
@@ -108,14 +110,14 @@ class Lab(Training):
                                 self.tasks, self.table]
         self._show_runs()
 
-# %% ../nbs/07_live.ipynb #b9f3c37e
+# %% ../nbs/07_live.ipynb #11eb6150
 @patch
 def show(self:Lab,
     recipe, # `Recipe` or its text
 ):
     "Set all controls to `recipe`; raises `ValueError` for what is locked or makes no sense"
     recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
-    if recipe.source not in ('auto', self.recipe.source):
+    if recipe.source not in ('auto', self.recipe.source, self.data.source):
         raise ValueError(f"source={recipe.source}: open another lab for other pictures")
     self.set(**{n: v for n, v in asdict(recipe).items() if n in self.controls})
 
@@ -132,29 +134,35 @@ def _set(self:Lab, values):
 
 @patch
 def _pasted(self:Lab, change):
-    if change['new'] == self.written: return             # by the panel itself
-    try: self.show(change['new'])
+    if self.error or change['new'] != self.written: self._try(lambda: self.show(change['new']))
+
+@patch
+def _try(self:Lab, action):
+    "Do what a button or a line asks for, and say in the panel what is wrong with it"
+    try: action()
     except ValueError as e: self.alert(e)
 
 @patch
 def _chosen(self:Lab, change):
     number = int(change['new'].split(':')[0]) if ':' in change['new'] else None
     self.back.index = 0
-    if number in self.runs: self.show(self.runs[number].recipe)
+    if number in self.runs: self._try(lambda: self.show(self.runs[number].recipe))
 
-# %% ../nbs/07_live.ipynb #b95d0d45
+# %% ../nbs/07_live.ipynb #7257efbc
 @patch
 def work(self:Lab, **values):
     "Train, with the line of text brought up to date first"
+    self.news = ''
     self.written = self.line.value = recipe_text(replace(self.recipe, **values))
     yield from Training.work(self, **values)
 
 @patch
 def finished(self:Lab, run):
     "Keep `run`, and see whether it meets a challenge"
-    if all(r.recipe != run.recipe for r in self.runs.values()):
-        self.runs[max(self.runs, default=0) + 1] = run
-        if len(self.runs) > 30: del self.runs[min(self.runs)]
+    number = next((n for n, r in self.runs.items() if r.recipe == run.recipe), max(self.runs, default=0) + 1)
+    last = [replace(r, params=()) for r in run.history[:-1]] + [run.history[-1]]
+    self.runs[number] = replace(run, history=tuple(last), glances=(), first=None)  # what ghosts and tables need
+    if len(self.runs) > 30: del self.runs[min(self.runs)]
     seen = [r for r in self.runs.values() if r.recipe != run.recipe] + [run]
     new = [i for i, c in enumerate(challenges) if i not in self.solved and c.solved(seen)]
     self.solved.update(new)
@@ -164,9 +172,11 @@ def finished(self:Lab, run):
 @patch
 def clear(self:Lab):
     "Forget all runs but the one that is shown; what was solved stays solved"
-    self.runs = {1: self.state} if self.state else {}
-    self._show_runs()
-    if self.state: self.picture.value = self.svg(self.state)
+    with self._turn:
+        kept = [r for r in self.runs.values() if self.state and r.recipe == self.state.recipe]
+        self.runs = dict(enumerate(kept, 1))
+        self._show_runs()
+        if self.state: self.picture.value = self.svg(self.state)
 
 @patch
 def _show_runs(self:Lab):
@@ -176,13 +186,12 @@ def _show_runs(self:Lab):
     self.table.value = runs_table(self.runs)
     self.back.options = ['a run ...', *(f'{n}: {recipe_text(r.recipe)}' for n, r in self.runs.items())]
 
-# %% ../nbs/07_live.ipynb #e63bd1d5
+# %% ../nbs/07_live.ipynb #344d1d6d
 @patch
 def svg(self:Lab, run):
     "The charts of `run`, with the last five other runs as ghosts"
     others = {n: r for n, r in self.runs.items() if r.recipe != run.recipe}
-    last = run.history[-1].epoch
-    return run_svg(run, {n: others[n] for n in list(others)[-5:]}, last < run.recipe.epochs and not run.place)
+    return run_svg(run, {n: others[n] for n in list(others)[-5:]}, self.live)
 
 @patch
 def summary(self:Lab, run):
@@ -191,12 +200,12 @@ def summary(self:Lab, run):
 
 @patch
 def busy(self:Lab, is_busy):
-    "Let `stop` be pressed while there is something to stop; then say how fast it was"
-    self.stop_button.disabled = not is_busy
-    epochs = len(self.state.history) - 1 if self.state else 0
-    if not is_busy and epochs > 0 and self.took:
-        speed = f'{1000*self.took/epochs:.1f} ms an epoch, {len(self.data.train_x)*epochs/self.took:,.0f} pictures a second'
-        self.facts.value = f'<p>on {html.escape(self.state.device)}: {speed}</p>'
+    "Colour `stop` while there is something to stop; then say how fast it was"
+    self.stop_button.button_style = 'warning' if is_busy else ''
+    seconds, epochs = self.took
+    if not is_busy and epochs and seconds:
+        speed = f'{1000*seconds/epochs:.1f} ms an epoch, {len(self.data.train_x)*epochs/seconds:,.0f} pictures a second'
+        self.facts.value = f'<p style="margin:0">{speed}</p>'
 
 # %% ../nbs/07_live.ipynb #62937b51
 class Mystery(Panel):
