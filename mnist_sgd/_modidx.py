@@ -444,6 +444,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mnist_sgd.live.Training.work': ('live.html#training.work', 'mnist_sgd/live.py'),
                                 'mnist_sgd.live._names': ('live.html#_names', 'mnist_sgd/live.py')},
             'mnist_sgd.loop': { 'mnist_sgd.loop.Frame': ('zero.html#frame', 'mnist_sgd/loop.py'),
+                                'mnist_sgd.loop.Frame.silent': ('zero.html#frame.silent', 'mnist_sgd/loop.py'),
                                 'mnist_sgd.loop.StepDebugger': ('zero.html#stepdebugger', 'mnist_sgd/loop.py'),
                                 'mnist_sgd.loop.StepDebugger.__init__': ('zero.html#stepdebugger.__init__', 'mnist_sgd/loop.py'),
                                 'mnist_sgd.loop.StepDebugger.figure': ('zero.html#stepdebugger.figure', 'mnist_sgd/loop.py'),

@@ -14,7 +14,7 @@ import torch
 from .panel import Panel
 from .sources import DataError, mnist_rows, offline_rows, sizes
 
-# %% ../nbs/00_data.ipynb #748241a4
+# %% ../nbs/00_data.ipynb #27085914
 @dataclass(frozen=True, eq=False, repr=False)
 class Digits:
     "3s and 7s to train on and to check with"
@@ -28,7 +28,7 @@ class Digits:
     def from_rows(cls, rows, source):
         "Split uint8 `rows` `[14434,784]` by `sizes`"
         x = torch.from_numpy(rows).float().div_(255)
-        t3, t7, v3, v7 = sizes.values()
+        t3, t7, v3, v7 = sizes.values()     # 6131, 6265, 1010, 1028
         y = torch.cat([torch.full((n, 1), label) for n, label in ((t3, 1.), (t7, 0.), (v3, 1.), (v7, 0.))])
         return cls(x[:t3+t7], y[:t3+t7], x[t3+t7:], y[t3+t7:], source)
 

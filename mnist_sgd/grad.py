@@ -71,7 +71,7 @@ def odometer(
         readings.append(_read(press, xb, yb, params, error))
     return readings
 
-# %% ../nbs/03_grad.ipynb #151e7b46
+# %% ../nbs/03_grad.ipynb #aeb07ecb
 def _draw_bars(ax, readings):
     "Size of the fresh and of the stored gradient, for the latest presses"
     shown = readings[-9:]
@@ -82,17 +82,19 @@ def _draw_bars(ax, readings):
     for i, r in enumerate(shown):
         ratio = '' if r.stored is None else f'{r.ratio:.2f}x'
         ax.text(i + .2, stored[i], ratio, ha='center', va='bottom', fontsize=8)
-    ax.set_xticks(range(len(shown)), [r.press or 'start' for r in shown], fontsize=7.5)
+    names = [(r.press or 'start') + ('\nfailed' if r.error else '') for r in shown]
+    ax.set_xticks(range(len(shown)), names, fontsize=7.5)
+    for label, r in zip(ax.get_xticklabels(), shown): label.set_color('#b35806' if r.error else 'black')
     ax.set(title='size of the gradient', xlim=(-.6, 8.6), ylim=(0, 1.35*max(*fresh, *stored, 1e-9)))
     ax.legend(loc='upper left', ncols=2)
 
 def _draw_gradient(ax, g, scale, title):
     "Where the weights would move by `g`: up is purple, down is orange"
     ax.set_title(title, fontsize=10); ax.set(xticks=[], yticks=[])
-    if g is None: ax.text(.5, .5, 'None', ha='center', va='center')
+    if g is None or not g.any(): ax.text(.5, .5, 'None' if g is None else 'all 0', ha='center', va='center')
     else: ax.imshow(-g.cpu().reshape(28, 28), cmap='PuOr', vmin=-scale, vmax=scale)
 
-# %% ../nbs/03_grad.ipynb #fcd9594c
+# %% ../nbs/03_grad.ipynb #133e0130
 class Odometer(Panel):
     "Buttons `backward()`, `step()` and `zero_()`; the fresh and the stored gradient, drawn"
     def __init__(self,
@@ -112,8 +114,9 @@ class Odometer(Panel):
         r = readings[-1]
         stored = 'None' if r.stored is None else f'{r.stored.norm():.3f}, {r.ratio:.2f}x the fresh one'
         said = r.error or r.press or 'Nothing pressed'
+        steps = sum(r.press == 'step()' and not r.error for r in readings)
         return (f'{said}. The loss is {r.loss:.4f}. Size of the gradient: fresh {r.fresh.norm():.3f}, '
-                f'stored {stored}.')
+                f'stored {stored}. (Steps so far: {steps}.)')
 
     def figure(self, readings):
         "Bars for the latest presses, pictures for the last one"
@@ -121,9 +124,10 @@ class Odometer(Panel):
         fig, last = Figure((10.5, 2.7), layout='constrained'), readings[-1]
         bars, fresh, stored = fig.subplots(1, 3, width_ratios=(6, 2, 2))
         _draw_bars(bars, readings)
-        scale = max(g.abs().max().item() for g in (last.fresh, last.stored) if g is not None)
-        _draw_gradient(fresh, last.fresh, scale, 'fresh: the way down')
-        _draw_gradient(stored, last.stored, scale, 'stored: the next step')
+        scale = readings[0].fresh.abs().max().item()         # one scale for all presses and for both
+        size = '' if last.stored is None else f' {last.stored.norm():.3f}'
+        _draw_gradient(fresh, last.fresh, scale, f'fresh {last.fresh.norm():.3f}: the way down')
+        _draw_gradient(stored, last.stored, scale, f'stored{size}: the next step')
         return fig
 
 # %% ../nbs/03_grad.ipynb #98ce6d47

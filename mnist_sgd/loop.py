@@ -14,7 +14,7 @@ from .init import linear1
 from .loss import batch_accuracy, mnist_loss
 from .panel import Panel
 
-# %% ../nbs/04_zero.ipynb #4ede5142
+# %% ../nbs/04_zero.ipynb #857aa24b
 loop_lines = {
     'batch':    'xb, yb = next(batches)',
     'predict':  'preds = model(xb)',
@@ -32,13 +32,16 @@ class Frame:
     said: str    # What happened, in words
     failed: bool # Did the line raise an error?
 
+    @property
+    def silent(self): return self.said.startswith('No error, but')  # A slip that raises no error
+
 def _look(scope):
     "Copies of what the loop's names hold"
     found = {n: scope[n] for n in ('xb', 'yb', 'preds', 'loss') if n in scope}
     for n in ('weights', 'bias'): found |= {n: scope[n], f'{n}.grad': scope[n].grad}
     return {n: t if t is None or n in ('xb', 'yb') else t.detach().clone() for n, t in found.items()}
 
-# %% ../nbs/04_zero.ipynb #ea439fcf
+# %% ../nbs/04_zero.ipynb #3cae1adc
 _cures = {NameError: 'This line needs what an earlier line makes.',
           TypeError: '.grad is None before the first backward: there is nothing to step along.',
           AttributeError: '.grad is None before the first backward: there is nothing to forget.',
@@ -54,12 +57,15 @@ def _note(press, done):
     "What a press has done that worked; `done` are the presses before it that worked"
     def since(name): return done[len(done) - done[::-1].index(name):] if name in done else done
     pile = since('zero').count('backward')
-    if press == 'loss' and 'batch' in since('predict'): return 'Scores of one batch, labels of another.'
-    if press == 'loss' and 'step' in since('predict'): return 'These scores are from before the step.'
-    if press == 'backward' and pile: return f'.grad now holds the sum of {pile + 1} gradients.'
-    if press == 'step' and not pile: return 'All gradients are zero: no parameter has moved.'
-    if press == 'step' and 'step' in since('backward'): return 'The same gradient a second time.'
-    if press == 'step' and pile > 1: return f'A step along the sum of {pile} gradients.'
+    slips = (
+        ('loss', 'batch' in since('predict'), 'the scores are of one batch, the labels of another.'),
+        ('loss', 'step' in since('predict'), 'these scores are from before the step.'),
+        ('backward', pile, f'.grad now holds the sum of {pile + 1} gradients.'),
+        ('step', not pile, 'all gradients are zero: no parameter has moved.'),
+        ('step', 'step' in since('backward'), 'this is the same gradient a second time.'),
+        ('step', pile > 1, f'this is a step along the sum of {pile} gradients.'))
+    for line, slipped, words in slips:
+        if press == line and slipped: return f'No error, but {words}'
     return dict(batch='The next pictures and labels.', predict='A score for each picture.',
                 loss='One number on how wrong they are.',
                 backward='.grad holds the gradient of this loss.', zero='The gradient is forgotten.',
@@ -86,15 +92,17 @@ def step_through(
         frames.append(Frame(press, frames[-1].after, _look(scope), said, failed))
     return frames
 
-# %% ../nbs/04_zero.ipynb #b6f6aa81
+# %% ../nbs/04_zero.ipynb #50505b38
 def _mean(tensors, name):
     "What a table can say about a tensor"
     if name not in tensors: return '-'
     return 'None' if tensors[name] is None else f'{tensors[name].mean():.4f}'
 
-def _write_frame(ax, frame):
+def _write_frame(ax, frames):
+    frame = frames[-1]
     def write(x, row, text, **style): ax.text(x, -row, text, family='monospace', va='center', **style)
-    marked = dict(backgroundcolor='#b35806' if frame.failed else '#542788', color='white')
+    color = '#b35806' if frame.failed else '#b3186d' if frame.silent else '#542788'
+    marked = dict(backgroundcolor=color, color='white')
     lines = [(name, line) for name, code in loop_lines.items() for line in code.split('\n')]
     for row, (name, line) in enumerate(lines, 1):
         write(0, row, line, **marked if name == frame.press else {})
@@ -106,8 +114,9 @@ def _write_frame(ax, frame):
         old, new = _mean(frame.before, name), _mean(frame.after, name)
         style = dict(weight='bold', color='#542788') if old != new else {}
         for x, text in zip(columns, (name, shape, old, new)): write(x, row, text, **style)
-    color = '#b35806' if frame.failed else 'black'
-    ax.text(0, -9, fill(frame.said, 100), va='top', family='monospace', color=color)
+    latest = [f.press + (' (error)' if f.failed else '') for f in frames[1:]][-20:]
+    pressed = fill(' '.join(['pressed:'] + ['...']*(len(frames) > 21) + latest), 105)
+    ax.text(0, -9, pressed, va='top', family='monospace')
     ax.set(xlim=(-1, 88), ylim=(-10, .7)); ax.axis('off')
 
 class StepDebugger(Panel):
@@ -126,7 +135,7 @@ class StepDebugger(Panel):
     def figure(self, frames):
         from matplotlib.figure import Figure
         fig = Figure((10.5, 3.1), layout='constrained')
-        _write_frame(fig.subplots(), frames[-1])
+        _write_frame(fig.subplots(), frames)
         return fig
 
     def summary(self, frames):
