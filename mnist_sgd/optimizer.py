@@ -106,7 +106,7 @@ def momentum_accs(
         accs.append(validate_epoch(model, valid_dl))
     return accs
 
-# %% ../nbs/05_optimizer.ipynb #64e74277
+# %% ../nbs/05_optimizer.ipynb #98212a62
 class MomentumPanel(Panel):
     "A momentum for a steep valley and for the digits, beside none"
     def __init__(self,
@@ -138,7 +138,7 @@ class MomentumPanel(Panel):
             valley.plot(*path.T, color=color, marker='.')
             digits.plot([1 - a for a in accs], color=color, marker='.', label=name)
         ticks = [.02, .05, .1, .2, .5]
-        valley.set(title=f'valley: {len(path) - 1} steps', xlabel='along', ylabel='across')
+        valley.set(title=f'valley: {len(path) - 1} steps (across is drawn larger)', xlabel='along', ylabel='across')
         digits.set(title=f'digits: accuracy {accs[-1]:.4f}', xlabel='epoch', ylabel='share wrong')
         digits.set(yscale='log', ylim=(.015, .8), yticks=ticks, yticklabels=ticks)
         digits.minorticks_off(); digits.legend()

@@ -69,7 +69,7 @@ def run_many(
         histories.update(zip(idxs, _run_group(group, data) if len(group) > 1 else [tuple(run(group[0], data))]))
     return [Run(r, histories[i], str(device)) for i, r in enumerate(recipes)]
 
-# %% ../nbs/08_sweep.ipynb #be78d857
+# %% ../nbs/08_sweep.ipynb #3105b41b
 class SweepPanel(Panel):
     "Sliders that look through trained runs: which one, and after how many epochs"
     def __init__(self,
@@ -109,7 +109,8 @@ class SweepPanel(Panel):
         width, height = 700/epochs, 160/n
         mark = (f'<rect x="{50 + last*width:.1f}" y="{22 + (n - 1 - row)*height:.1f}" width="{width:.1f}" '
                 f'height="{max(height, 3):.1f}" fill="none" stroke="#d7191c" stroke-width="2"/>')
-        ends = ''.join(f'<text x="46" y="{y}" text-anchor="end">{self.lrs[i]:g}</text>' for i, y in ((0, 182), (-1, 32)))
+        ends = ''.join(f'<text x="46" y="{y}" text-anchor="end">{self.lrs[i]:g}</text>'
+                       for i, y in ((0, 182), (-1, 32)))
         title = 'accuracy by lr (up) and epoch (right), from dark (0.45) to bright (1)'
         cells = ','.join(f'{lr:.4g}' for lr in self.lrs[::-1])
         click = on_click(lr=f'[{cells}][Math.floor(y*{n})]', epoch=f'Math.floor(x*{epochs})', open=1)
@@ -163,7 +164,7 @@ def path_plane(
     share = ((centred@axes.T)**2).sum() / (centred**2).sum()
     return Plane(points[0].float(), axes.float(), path.float(), share.item())
 
-# %% ../nbs/08_sweep.ipynb #8c7647cd
+# %% ../nbs/08_sweep.ipynb #3dd18740
 @torch.no_grad()
 def plane_loss(
     plane,  # `Plane`
@@ -176,7 +177,6 @@ def plane_loss(
     grid = torch.cartesian_prod(ys, xs).flip(1)             # every pair x, y
     params = (plane.origin + grid@plane.axes).T.to(data.train_x.device)
     scores = torch.addmm(params[-1], data.train_x, params[:-1])
-    # `vmap` applies the loss to each column of scores by itself
     return torch.func.vmap(losses[loss], (1, None))(scores, data.train_y[:,0]).reshape(len(ys), len(xs)).cpu()
 
 # %% ../nbs/08_sweep.ipynb #b67af65d
