@@ -8,7 +8,7 @@ __all__ = ['slider', 'presses']
 # %% ../nbs/17_controls.ipynb #14a11b04
 import math
 
-# %% ../nbs/17_controls.ipynb #b084a2ad
+# %% ../nbs/17_controls.ipynb #78388f4b
 def _step_value(v, log, whole): return round(v) if whole else float(f'{v:.3g}') if log else round(float(v), 6)
 
 def slider(
@@ -28,8 +28,8 @@ def slider(
     def inside(v): return min(max(v, low), high)
     def same_step(v): return abs(unit(v) - unit(inside(control.value))) <= .501*step
     texts = (w.IntText, w.BoundedIntText) if whole else (w.FloatText, w.BoundedFloatText)
-    box = texts[not free](value, description=label, style=dict(description_width='7.5em'), layout=w.Layout(width='13.5em'),
-                          **({} if free else dict(min=low, max=high)))
+    box = texts[not free](value, description=label, style=dict(description_width='7.5em'),
+                          layout=w.Layout(width='13.5em'), **({} if free else dict(min=low, max=high)))
     kind = w.FloatLogSlider if log else w.IntSlider if whole else w.FloatSlider
     bar = kind(inside(value), min=round(unit(low), 6), max=round(unit(high), 6), step=step, readout=False,
                layout=w.Layout(width='12em', min_width='8em'), **(dict(base=base) if log else {}))

@@ -12,12 +12,13 @@ from .controls import slider
 from .recipe import Recipe, recipe_text
 from .steps import squared_lr_limit
 
-# %% ../nbs/23_lab_parts.ipynb #670f93a1
+# %% ../nbs/23_lab_parts.ipynb #a2f60ccb
 def devices(): # Names
     "What a run can be computed on here"
     import torch
     n = torch.cuda.device_count()
-    return ['auto', 'cpu', *['cuda'][:n], *(f'cuda:{i}' for i in range(n)), *['mps'][:torch.backends.mps.is_available()]]
+    mps = torch.backends.mps.is_available()
+    return ['auto', 'cpu', *['cuda'][:n], *(f'cuda:{i}' for i in range(n)), *['mps'][:mps]]
 
 def recipe_controls(
     recipe, # `Recipe`: where the controls start

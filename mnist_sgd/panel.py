@@ -66,7 +66,7 @@ def live_frontend():
     except ImportError: return False
     return getattr(get_ipython(), 'kernel', None) is not None and 'google.colab' not in sys.modules
 
-# %% ../nbs/12_panel.ipynb #b9250f37
+# %% ../nbs/12_panel.ipynb #154129f0
 _css = """
 .mnist-sgd{--sgd-a:#b35806;--sgd-b:#542788;--sgd-grey:#6b6b6b;overflow:visible}
 [data-jp-theme-light=false] .mnist-sgd{--sgd-a:#fdb863;--sgd-b:#b2abd2;--sgd-grey:#a5a5a5}
@@ -80,7 +80,8 @@ const panel=style.closest('.mnist-sgd');if(!panel)return;
 panel.querySelectorAll('.noUi-handle').forEach(h=>{
 const box=h.closest('.mnist-sgd-number')||h.closest('.jupyter-widgets'),label=box&&box.querySelector('label');
 if(label)h.setAttribute('aria-label',label.textContent)});
-panel.querySelectorAll('.mnist-sgd-number .ui-slider-handle').forEach(h=>{h.tabIndex=-1;h.setAttribute('aria-hidden','true')});
+panel.querySelectorAll('.mnist-sgd-number .ui-slider-handle').forEach(h=>{
+h.tabIndex=-1;h.setAttribute('aria-hidden','true')});
 panel.querySelectorAll('.mnist-sgd-status').forEach(s=>s.setAttribute('role','status'))},t))"""
 _style = f'<style onload="{html.escape(_name_handles)}">{_css}</style>'
 

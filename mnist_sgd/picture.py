@@ -51,7 +51,7 @@ def colour_png(
     Image.fromarray(rgb).save(f, 'png')
     return f.getvalue()
 
-# %% ../nbs/16_picture.ipynb #d4197392
+# %% ../nbs/16_picture.ipynb #48a3fead
 _colors = dict(a='var(--sgd-a,#b35806)', b='var(--sgd-b,#542788)', grey='var(--sgd-grey,#6b6b6b)')
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ def chart(
     label_text='', # What a screen reader says; by default the title
 ): # SVG text
     "A small chart that shares a row with others, or fills one where the page is narrow"
-    ticks = ''.join(f'<text x="35" y="{184 - 150*f:.0f}" text-anchor="end">{html.escape(label(low + f*(high - low)))}</text>'
+    def tick(f): return html.escape(label(low + f*(high - low)))
+    ticks = ''.join(f'<text x="35" y="{184 - 150*f:.0f}" text-anchor="end">{tick(f)}</text>'
                     for f in (0, .5, 1))
     grid = '<path d="M40 30H260M40 67.5H260M40 105H260M40 142.5H260M40 180H260" stroke="currentColor" opacity=".2"/>'
     pale = ''.join(_curve(c, x_max, low, high) for c in curves if c.pale)

@@ -31,7 +31,7 @@ def finished(page, condition='true', arg=None):
     "Wait until the picture is of a run that ended, for which `condition`, JavaScript over `s.dataset`, `s` and `arg`, holds"
     page.wait_for_function(f'''(arg) => {{ const s = document.querySelector(".jp-OutputArea .mnist-sgd [data-lr]");
         const stop = [...document.querySelectorAll(".jp-OutputArea .mnist-sgd button")].find(b => b.innerText == "stop");
-        return stop.disabled && ({condition}) }}''', arg=arg, timeout=60_000)
+        return !stop.classList.contains("mod-warning") && ({condition}) }}''', arg=arg, timeout=60_000)
 
 def show(page, recipe):
     "Type `recipe` into the lab's line, wait for its run, and return the last record's accuracy as shown"
@@ -87,6 +87,28 @@ def test_bad_values_are_explained(page):
     show(page, 'lr=1, epochs=5')
     assert lab(page).locator('[role=alert]').count() == 0
 
+def test_keyboard_alone(page):
+    "From the first control to a ticked challenge, and along the curve, without a mouse"
+    show(page, 'lr=1, epochs=20')
+    assert 'open' in lab(page).locator('ol li').nth(2).inner_text()
+    box(page, 'lr').focus()
+    page.keyboard.press('Control+A'); page.keyboard.type('2'); page.keyboard.press('Enter')
+    finished(page, 's.dataset.lr == "2"')
+    for _ in range(40):
+        if page.evaluate('!!document.activeElement.closest(".mnist-sgd-loss")'): break
+        page.keyboard.press('Tab')
+    page.keyboard.press('ArrowDown')
+    finished(page, 's.dataset.recipe.includes("loss=squared")')
+    page.wait_for_function('document.querySelectorAll(".jp-OutputArea .mnist-sgd ol li")[2].innerText.includes("done")')
+    assert 'Challenge 3 is solved' in status(page)
+    show(page, 'lr=1, epochs=5')
+    for _ in range(40):
+        if page.evaluate('document.activeElement.matches(".pt")'): break
+        page.keyboard.press('Tab')
+    last = lab(page).locator('.say').text_content()
+    page.keyboard.press('ArrowLeft')
+    assert lab(page).locator('.say').text_content() != last and 'epoch 4' in lab(page).locator('.say').text_content()
+
 def test_challenges_and_ghosts(page):
     "All six challenges, by driving the panel; then back to an earlier run by a click on its ghost"
     show(page, 'lr=1, epochs=20')
@@ -113,25 +135,6 @@ def test_challenges_and_ghosts(page):
     ghost.dispatch_event('click')
     finished(page, 's.dataset.recipe == arg', recipe)
 
-def test_keyboard_alone(page):
-    "From the first control to a challenge, and along the curve, without a mouse"
-    show(page, 'lr=1, epochs=20')
-    lab(page).get_by_role('button', name='clear runs').focus()
-    box(page, 'lr').focus()
-    page.keyboard.press('Control+A'); page.keyboard.type('10'); page.keyboard.press('Tab')   # into the slider
-    page.keyboard.press('Tab'); page.keyboard.press('Control+A'); page.keyboard.type('3'); page.keyboard.press('Enter')
-    finished(page, 's.dataset.lr == "10" && s.dataset.epochs == "3"')
-    for _ in range(9):
-        if page.evaluate('document.activeElement.type') == 'checkbox': break
-        page.keyboard.press('Tab')
-    page.keyboard.press('Space')
-    finished(page, 's.dataset.recipe.includes("shuffle=on")')
-    if load_data().source == 'mnist': assert 'done' in lab(page).locator('ol li').first.inner_text()
-    lab(page).locator('.pt[tabindex="0"]').focus()
-    last = lab(page).locator('.say').text_content()
-    page.keyboard.press('ArrowLeft')
-    assert lab(page).locator('.say').text_content() != last and 'epoch 2' in lab(page).locator('.say').text_content()
-
 def test_stop(page):
     box(page, 'epochs').fill('3000'); box(page, 'epochs').press('Enter')
     page.wait_for_function('+document.querySelector(".jp-OutputArea .mnist-sgd [data-epoch]").dataset.epoch > 5 && '
@@ -142,8 +145,34 @@ def test_stop(page):
     lab(page).get_by_role('button', name='start again').click()
     finished(page, 's.dataset.recipe == "lr=1, epochs=20"')
 
-def test_newest_wins_and_kernel_answers(page):
-    "A hand that never rests ends on its last value, and another cell runs meanwhile"
+def ask_kernel(page, code):
+    "What `code` prints when it is run in the notebook's kernel"
+    return page.evaluate('''async (code) => {
+        const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel; let text = "";
+        const future = kernel.requestExecute({code, silent: false, store_history: false});
+        future.onIOPub = m => { if (m.content.text) text += m.content.text }; await future.done; return text }''', code)
+
+def test_kernel_answers_during_a_run(page):
+    box(page, 'epochs').fill('3000'); box(page, 'epochs').press('Enter')
+    page.wait_for_function('+document.querySelector(".jp-OutputArea .mnist-sgd [data-epoch]").dataset.epochs == 3000', timeout=30_000)
+    assert ask_kernel(page, 'print(6*7)').strip() == '42'
+    assert page.evaluate('[...document.querySelectorAll(".jp-OutputArea .mnist-sgd button")].find(b => b.innerText == "stop").classList.contains("mod-warning")')
+    lab(page).get_by_role('button', name='stop').click()
+    finished(page)
+
+def test_a_cell_and_a_hand(page):
+    "A hand on a control while a cell drives the same panel: both end on what was asked for last"
+    show(page, 'lr=1, epochs=5')
+    page.evaluate('''() => { window.cell = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute(
+        {code: "lab.run(lr=1., epochs=600);", store_history: false}).done }''')
+    page.wait_for_function('document.querySelector(".jp-OutputArea .mnist-sgd [data-epochs]").dataset.epochs == "600"', timeout=30_000)
+    box(page, 'epochs').fill('4'); box(page, 'epochs').press('Enter')
+    page.evaluate('() => window.cell')
+    finished(page, 's.dataset.epochs == "4" && s.dataset.epoch == "4"')
+    assert box(page, 'epochs').input_value() == '4'
+
+def test_newest_wins(page):
+    "A hand that never rests ends on its last value"
     show(page, 'lr=1, epochs=40')
     page.evaluate('''async () => { const input = document.querySelector(".jp-OutputArea .mnist-sgd .mnist-sgd-lr input");
         for (let i = 1; i <= 60; i++) { input.value = (i/10).toFixed(1); input.dispatchEvent(new Event("change", {bubbles: true}));
@@ -156,12 +185,9 @@ def test_newest_wins_and_kernel_answers(page):
 def test_no_thread_stays(page):
     "Once it is idle, the lab leaves no thread in the kernel; a later change starts one again"
     show(page, 'lr=2, epochs=3')
-    count = '''import threading; print('workers', sum('_loop' in t.name for t in threading.enumerate()))'''
-    def workers(): return page.evaluate('''async (code) => {
-        const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel; let text = "";
-        const future = kernel.requestExecute({code, silent: false, store_history: false});
-        future.onIOPub = m => { if (m.content.text) text += m.content.text }; await future.done; return text }''', count)
-    assert 'workers' in workers()
+    count = '''import threading; print('workers', sum(t.name == 'mnist_sgd worker' for t in threading.enumerate()))'''
+    def workers(): return ask_kernel(page, count)
+    assert int(workers().split()[1]) > 0
     end = time.monotonic() + 30
     while workers().strip() != 'workers 0' and time.monotonic() < end: page.wait_for_timeout(1000)
     assert workers().strip() == 'workers 0'
