@@ -69,7 +69,7 @@ def run_many(
         histories.update(zip(idxs, _run_group(group, data) if len(group) > 1 else [tuple(run(group[0], data))]))
     return [Run(r, histories[i], str(device)) for i, r in enumerate(recipes)]
 
-# %% ../nbs/08_sweep.ipynb #3105b41b
+# %% ../nbs/08_sweep.ipynb #25d8c289
 class SweepPanel(Panel):
     "Sliders that look through trained runs: which one, and after how many epochs"
     def __init__(self,
@@ -80,9 +80,10 @@ class SweepPanel(Panel):
         from mnist_sgd.controls import slider
         self.runs, self.data, self.lab = sorted(runs, key=lambda run: run.recipe.lr), data, None
         self.lrs = [run.recipe.lr for run in self.runs]
-        accs = [[r.accuracy for r in run.history] for run in self.runs]
+        shortest = min(len(run.history) for run in self.runs)
+        accs = [[r.accuracy for r in run.history[:shortest]] for run in self.runs]
         self.map = b64encode(colour_png(accs[::-1], .45, 1)).decode()
-        epochs, middle = min(map(len, accs)) - 1, self.lrs[len(accs)//2]
+        epochs, middle = shortest - 1, self.lrs[len(accs)//2]
         step = math.log10(self.lrs[-1]/self.lrs[0])/max(len(accs) - 1, 1)
         super().__init__(dict(lr=slider(middle, self.lrs[0], self.lrs[-1], step, 'lr', log=True),
                               epoch=slider(epochs, 0, epochs, label='epoch')))
@@ -105,7 +106,7 @@ class SweepPanel(Panel):
     def svg(self, state):
         "The map with a mark on the chosen cell, above the picture of its run"
         row, n, last = self.nearest(state.recipe.lr), len(self.runs), state.history[-1].epoch
-        epochs = len(self.runs[0].history)
+        epochs = self.controls['epoch'].children[1].max + 1
         width, height = 700/epochs, 160/n
         mark = (f'<rect x="{50 + last*width:.1f}" y="{22 + (n - 1 - row)*height:.1f}" width="{width:.1f}" '
                 f'height="{max(height, 3):.1f}" fill="none" stroke="#d7191c" stroke-width="2"/>')
@@ -218,7 +219,7 @@ def spread(arrows): # `[n,2]`
     "How far arrows point apart: the typical distance from their mean"
     return (arrows - arrows.mean(0)).square().sum(1).mean().sqrt().item()
 
-# %% ../nbs/08_sweep.ipynb #0de624fe
+# %% ../nbs/08_sweep.ipynb #e5aaf037
 class CompassPanel(Panel):
     "A slider for the batch size, and one for the place: 40 batches show the way"
     def __init__(self,
@@ -279,5 +280,6 @@ class CompassPanel(Panel):
     def summary(state):
         "How reliable the batches are, in a sentence"
         mean = state['arrows'].mean(0).norm().item()
+        if not mean: return f"After epoch {state['epoch']} there is no gradient left to point anywhere."
         return (f"40 batches of {state['batch_size']} after epoch {state['epoch']}: "
                 f"the arrows spread by {spread(state['arrows'])/mean:.2f} times the length of their mean.")
