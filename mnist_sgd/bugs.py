@@ -62,19 +62,19 @@ def compile_loop(
     exec(compile(source, '<the loop>', 'exec'), namespace)
     return namespace['train']
 
-# %% ../nbs/24_bugs.ipynb #5fc490f5
+# %% ../nbs/24_bugs.ipynb #d61373fc
 @dataclass(frozen=True)
 class Bug:
     "A change of `loop_source`, and what it does"
     name: str     # As in the list of suspects
     old: str      # Piece of `loop_source`, there exactly once
     new: str      # What stands there instead
-    lesson: str   # Notebook that explains it
+    lesson: str   # Notebook that explains it; '' where none does
     symptoms: str # What can be seen
     probe: str    # The probe that convicts it
     why: str      # What happens, in a sentence or two
 
-# %% ../nbs/24_bugs.ipynb #20e89be3
+# %% ../nbs/24_bugs.ipynb #7713067c
 bugs = {b.name: b for b in (
     Bug('no zeroing', '            for w in params: w.grad.zero_()\n', '', '04_zero',
         'the curves look almost healthy, a point lower; the gradient does not shrink, and is still '
@@ -141,7 +141,7 @@ bugs = {b.name: b for b in (
         'the curves look healthy; after every second step the gradient is still there',
         'after the step', 'Every second step goes along the sum of two gradients. Here it does '
         'no harm, so nobody notices.'),
-    Bug('lr decays to 0', '        lr *= .9\n', '            lr *= .9\n', '07_live',
+    Bug('lr decays to 0', '        lr *= .9\n', '            lr *= .9\n', '',
         'the first epoch is nearly as good as a healthy one, and then the curves are flat',
         'lr', 'Four spaces too many: lr shrinks after each of the 49 batches, where it should after '
         'each epoch.'),
@@ -284,7 +284,7 @@ def probe(
     found = probes[name](evidence)
     return Clue(name, *((found,) if isinstance(found, str) else found))
 
-# %% ../nbs/24_bugs.ipynb #6a32c758
+# %% ../nbs/24_bugs.ipynb #f1f6b8f9
 @_ask('shapes')
 def _shapes(e):
     "The shapes of the tensors in a step, and how many pictures it trains on and is checked on"
@@ -298,8 +298,8 @@ def _order(e):
     "The share of threes in each batch of the first epoch"
     shares = e.series('threes')[:len(e.first['dl'])]
     def draw(ax):
-        ax.imshow([shares], cmap='cividis', vmin=0, vmax=1, aspect='auto')
-        ax.set(title='share of threes, first epoch', yticks=[], xlabel='batch')
+        ax.imshow([shares], cmap='PuOr', vmin=-.2, vmax=1.2, aspect='auto')
+        ax.set(title='purple: threes, orange: sevens', yticks=[], xlabel='batch')
     return (f"share of threes in the first six batches {_some(shares[:6])}; "
             f"in the last six {_some(shares[-6:])}."), draw
 
@@ -449,7 +449,7 @@ class Case:
         return (f"{self.points} of 10 points, {so_many(self.paid, 'probe')} and "
                 f"{so_many(len(self.wrong), 'wrong name')}")
 
-# %% ../nbs/24_bugs.ipynb #4a742753
+# %% ../nbs/24_bugs.ipynb #a8819f0f
 def _verdict(case):
     name = hidden_bug(case.code).name
     return f"{'Solved: it is' if case.end == 'solved' else 'Given up: it was'} {name}. {case.score}."
@@ -469,15 +469,18 @@ def case_words(
     return (f'Case {case.code}: after ten epochs the loop says accuracy {accuracy:.4f}, loss {_n(train_loss)} in '
             f'training and {_n(valid_loss)} in validation. You have 10 points.')
 
+_key = 'The line, - as meant, + as it ran:'
+
 def solution_words(
     case, # `Case`
 ): # Lines of text
     "Verdict, changed line, reason and lesson; raises `ValueError` while the case is open"
     if not case.end: raise ValueError("the case is open: name a bug, or give up with reveal()")
     bug = hidden_bug(case.code)
-    return f'{_verdict(case)}\n\n{bug_diff(bug.name)}\n\n{bug.why}\nThe lesson: {bug.lesson}'
+    lesson = f'\nThe lesson: {bug.lesson}' if bug.lesson else ''
+    return f'{_verdict(case)}\n\n{_key}\n{bug_diff(bug.name)}\n\n{bug.why}{lesson}'
 
-# %% ../nbs/24_bugs.ipynb #729d5ea6
+# %% ../nbs/24_bugs.ipynb #8f97f28c
 def case_figure(
     case, # `Case`
 ): # matplotlib `Figure`
@@ -496,10 +499,11 @@ def case_figure(
     loss.plot(epochs, healthy_loss, label='healthy', **grey)
     loss.plot(epochs, train, '--', color='#b35806', label='training')
     loss.plot(epochs, valid, color='#542788', label='validation')
-    loss.set(title='loss', xlabel='epoch'); loss.legend(fontsize=8)
-    acc.plot(epochs, healthy_accs, label='healthy', **grey)
+    loss.set(title='loss', xlabel='epoch')
+    acc.plot(epochs, healthy_accs, **grey)
     acc.plot(epochs, accs, color='#542788')
-    acc.set(title=f'accuracy {accs[-1]:.4f}', xlabel='epoch'); acc.legend(fontsize=8)
+    acc.set(title=f'accuracy {accs[-1]:.4f}', xlabel='epoch')
+    fig.legend(loc='outside lower left', ncols=3, fontsize=8)    # where it hides no curve
     sheet = Image.new('RGB', (60, 28), 'white')
     for left, w in ((0, weights[-1]), (32, case.healthy.history[-1][3])):
         sheet.paste(Image.open(io.BytesIO(weights_png((w, None)))), (left, 0))
@@ -530,7 +534,7 @@ def desk():
                         w.HBox([suspect, that_is_it, button('Give up', lambda: ('give up', ''))], layout=row)]
     return control
 
-# %% ../nbs/24_bugs.ipynb #1b83826d
+# %% ../nbs/24_bugs.ipynb #e4f05d90
 class Words(str):
     "Text that shows itself as it is, without quotes"
     __repr__ = str.__str__
@@ -561,9 +565,10 @@ class BugLab(Panel):
         end = ''
         if case.end:
             bug = hidden_bug(case.code)
-            end = (f'<pre style="line-height:1.4">{html.escape(bug_diff(bug.name))}</pre>'
-                   f'<p style="line-height:1.4">{html.escape(bug.why)} The lesson: <a href="{bug.lesson}.ipynb" '
-                   f'target="_blank" style="text-decoration:underline">{bug.lesson}</a></p>')
+            lesson = (f' The lesson: <a href="{bug.lesson}.ipynb" target="_blank" '
+                      f'style="text-decoration:underline">{bug.lesson}</a>') if bug.lesson else ''
+            end = (f'<pre style="line-height:1.4">{_key}\n{html.escape(bug_diff(bug.name))}</pre>'
+                   f'<p style="line-height:1.4">{html.escape(bug.why)}{lesson}</p>')
         return f'{end}{super().svg(case)}<ol style="line-height:1.4">{words}</ol>'
 
     figure, summary = staticmethod(case_figure), staticmethod(case_words)
