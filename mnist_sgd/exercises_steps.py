@@ -171,16 +171,23 @@ def accumulate(batches, model):
         loss = mnist_loss(model(xb), yb) * len(xb)/n
         loss.backward()
 
-# %% ../nbs/20_exercises_steps.ipynb #e220b1e3
+# %% ../nbs/20_exercises_steps.ipynb #05c54231
 def _count(batches): return sum(len(xb) for xb, yb in batches)
 
 def _clear(model):
     for p in model.parameters(): p.grad = None
 
+@accumulate.mistake('Two things at once: nothing is forgotten between two calls, and the gradients of the batches are '
+                    'summed.', 'Begin with the first: what has to happen before the first batch?',
+                    when=lambda got, want, *case: same(got['once'], sum(_each(*case)))
+                                                  and same(got['twice'], 2*got['once']))
+def _(batches, model):
+    for xb, yb in batches: calc_grad(xb, yb, model)
+
 @accumulate.mistake(lambda got, want, batches, seed: f'Your gradient is exactly {len(batches)} times as '
                         f'large: it is the sum over {len(batches)} batches.',
                     'A sum of means is no mean: how much does each batch count?',
-                    when=lambda got, want, *case: len(case[0]) > 1 and same(got['once'], sum(_each(*case))))
+                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))))
 def _(batches, model):
     _clear(model)
     for xb, yb in batches: calc_grad(xb, yb, model)
