@@ -105,7 +105,7 @@ assert isinstance(call('steps.first_epoch', recipe, data), names['steps.FirstEpo
 assert isinstance(call('steps.glance', recipe, history[0].params, *call('steps.every_12th', data)), names['steps.Glance']); called.add('steps.Glance')
 assert call('steps.broken_at', recipe, data) is None and call('steps.squared_lr_limit', recipe, data) > 0
 call('lab_parts.devices'); call('lab_parts.recipe_controls', recipe); call('lab_parts.runs_table', {1: run})
-assert 'batch 2' in call('lab_parts.broken_text', recipe, data, (1, 2, float('nan')))
+assert 'batch 2' in call('lab_parts.broken_text', recipe, data, 1, (1, 2, float('nan')))
 assert call('lab_parts.Challenge', 'a task', len).solved([]) == 0; assert not names['lab_parts.challenges'][2].solved([run]); called.add('lab_parts.challenges')
 for lab in ('live.Training', 'live.Lab'): assert len(call(lab, 'epochs=2', data).run().history) == 3
 call('live.Mystery', data).run(batch=1)
