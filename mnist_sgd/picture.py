@@ -197,8 +197,9 @@ def side_by_side(
             f'max-width:max(700px,110vh);font-family:sans-serif">'
             f'{"".join(charts)}</div>')
 
-# %% ../nbs/16_picture.ipynb #32621452
+# %% ../nbs/16_picture.ipynb #edef48f6
 def _first_chart(first):
+    if not first: return chart('first epoch, batch by batch', [], 1, 'epoch', label='{:.1f}'.format)  # keeps its place
     step = first.batch[-1]/(len(first.batch) - 1)
     curves = [Curve(first.loss, 'a', '5 3', 'loss', step=step), Curve(first.accuracy, label='accuracy', step=step),
               Curve(first.mean_p, 'grey', '2 2', 'mean p', step=step)]
@@ -230,8 +231,8 @@ def run_svg(
     recipe, last = run.recipe, run.history[-1]
     parts = [_loss_chart(run, ghosts), _accuracy_chart(run, ghosts, live),
              weights_svg(last.params, run.lit)]
-    if run.first: parts.append(_first_chart(run.first))
-    if run.glances: parts += [_gradient_chart(run.glances, recipe.epochs), _confidence_chart(run.glances[-1])]
+    if run.glances: parts += [_first_chart(run.first), _gradient_chart(run.glances, recipe.epochs),
+                              _confidence_chart(run.glances[-1])]
     drawn = side_by_side(parts, recipe=recipe_text(recipe), lr=f'{recipe.lr:g}', epochs=recipe.epochs,
                          epoch=last.epoch, accuracy=f'{last.accuracy:.4f}')
     return f'<div {on_click(restore="event.target.dataset.run")}>{drawn}</div>' if ghosts else drawn
