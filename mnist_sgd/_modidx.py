@@ -297,6 +297,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                            'mnist_sgd.exercises_steps._has_grad': ( 'exercises_steps.html#_has_grad',
                                                                                     'mnist_sgd/exercises_steps.py'),
                                            'mnist_sgd.exercises_steps._is': ('exercises_steps.html#_is', 'mnist_sgd/exercises_steps.py'),
+                                           'mnist_sgd.exercises_steps._is_over': ( 'exercises_steps.html#_is_over',
+                                                                                   'mnist_sgd/exercises_steps.py'),
                                            'mnist_sgd.exercises_steps._labels': ( 'exercises_steps.html#_labels',
                                                                                   'mnist_sgd/exercises_steps.py'),
                                            'mnist_sgd.exercises_steps._moved_alike': ( 'exercises_steps.html#_moved_alike',

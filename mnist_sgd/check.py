@@ -292,7 +292,7 @@ def _alike(a, b):
     if isinstance(a, Failure) and isinstance(b, Failure): return (a.kind, a.message) == (b.kind, b.message)
     return not isinstance(a, Failure) and same(a, b)
 
-# %% ../nbs/18_check.ipynb #354af516
+# %% ../nbs/18_check.ipynb #a34d18db
 def _kind(ex, answer):
     "What is wrong with the kind of thing that was given; None if nothing is"
     def kind(x): return 'class' if inspect.isclass(x) else 'function' if callable(x) else 'value'
@@ -310,7 +310,7 @@ def _general(ex, tries, wrong):
     if device not in (None, home): return (f'The result is on `{device}`, and the input is on `{home}`.',
                                            'Make new tensors where the input is, with `device=x.device`.')
     for i, name in enumerate(ex.inputs):
-        if all(same(t.got, t.case[i]) for t in tries):
+        if all(i < len(t.case) and same(t.got, t.case[i]) for t in tries):
             return f'What comes out is what went in: `{name}`, unchanged.', 'What has to be done to it first?'
     if all(same(t.got, got) for t in tries) and not all(same(t.want, want) for t in tries):
         told = f'It gives the same result whatever the input: {shown(got)}.'

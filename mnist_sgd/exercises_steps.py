@@ -347,7 +347,7 @@ def my_train_epoch(model, dl, lr, params):
                 p -= lr*p.grad
                 p.grad.zero_()
 
-# %% ../nbs/20_exercises_steps.ipynb #ca274dd8
+# %% ../nbs/20_exercises_steps.ipynb #6a83307d
 def _is(**how): return lambda got, want, dl, lr: same(got, _stepping(dl, lr, **how))
 
 @my_train_epoch.mistake('The gradients pile up: each step holds those of all batches before it.',
@@ -380,6 +380,20 @@ def _(model, dl, lr, params): my_train_epoch.right(model, dl[:1], lr, params)
 
 @my_train_epoch.mistake('This goes uphill.', 'The gradient points to where the loss grows.', when=_is(sign=1))
 def _(model, dl, lr, params): my_train_epoch.right(model, dl, -lr, params)
+
+@my_train_epoch.mistake('The step is one whole gradient long, whatever `lr` is.', 'Who uses `lr`?')
+def _(model, dl, lr, params): my_train_epoch.right(model, dl, 1., params)
+
+def _is_over(batches): return lambda got, want, dl, lr: any(same(got, _stepping(b, lr)) for b in batches(dl))
+
+@my_train_epoch.mistake('Every step was made with one and the same batch.',
+                        'The loop gives you another `xb, yb` each time: use these.',
+                        when=_is_over(lambda dl: [[b]*len(dl) for b in dl]))
+def _(model, dl, lr, params): my_train_epoch.right(model, dl[:1]*len(dl), lr, params)
+
+@my_train_epoch.mistake('You went through `dl` more than once.', 'An epoch is a single pass: one loop is enough.',
+                        when=_is_over(lambda dl: [dl*n for n in range(2, 11)]))
+def _(model, dl, lr, params): my_train_epoch.right(model, dl*3, lr, params)
 
 @my_train_epoch.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites itself '
                         'spoils the record.',
