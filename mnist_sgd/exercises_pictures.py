@@ -224,14 +224,23 @@ def _(size, std): return ((torch.rand(size) - .5)*12**.5*std).requires_grad_()
                         when=lambda got, want, size, std: abs(got['spread']*std - 1) < .15)
 def _(size, std): return (torch.randn(size)/std).requires_grad_()
 
-# %% ../nbs/20_exercises_pictures.ipynb #94ba938b
+# %% ../nbs/20_exercises_pictures.ipynb #f2880118
 def _linear_cases():
     sizes = (1, 2), (3, 2), (4, 5)
     return [(_random(n, d, seed=n), _random(d, 1, seed=n+1), _random(1, seed=n+2)) for n, d in sizes]
 
+def _scored(answer, xb, weights, bias):
+    "The scores; with a note if they are right but no gradient goes back from them"
+    params = weights.requires_grad_(), bias.requires_grad_()
+    preds, right = answer(xb, *params), (xb@weights + bias).detach()
+    if not (isinstance(preds, torch.Tensor) and same(preds, right)): return preds
+    grads = torch.autograd.grad(preds.sum(), params, allow_unused=True) if preds.requires_grad else (None, None)
+    cut = [name for name, g in zip(('weights', 'bias'), grads) if g is None]
+    return {'scores': preds.detach(), 'no gradient for': ' and '.join(cut)} if cut else preds.detach()
+
 @exercise('01',
           'Write `my_linear(xb, weights, bias)`: a score for each row of `xb`, as a column. Shapes: `[n,d]`, '
-          '`[d,1]`, `[1]`, and `[n,1]` comes out.', cases=_linear_cases,
+          '`[d,1]`, `[1]`, and `[n,1]` comes out.', cases=_linear_cases, use=_scored,
           hints=('For one picture: multiply each pixel by its weight, add up, add the bias.',
                  '`@` does the multiplying and the adding up for all rows at once.',
                  '`xb@weights` has shape `[n,1]`. One more number has to be added.'),
@@ -239,7 +248,7 @@ def _linear_cases():
 def my_linear(xb, weights, bias):
     return xb@weights + bias
 
-# %% ../nbs/20_exercises_pictures.ipynb #bdcbe3cf
+# %% ../nbs/20_exercises_pictures.ipynb #a2f2c75c
 @my_linear.mistake('The bias is missing.', 'What score does a black picture get?')
 def _(xb, weights, bias): return xb@weights
 
@@ -263,6 +272,11 @@ def _(xb, weights, bias): return xb*weights.T + bias
 @my_linear.mistake('These are confidences: the sigmoid is in already.',
                    'The model gives scores; squeezing them comes later.')
 def _(xb, weights, bias): return (xb@weights + bias).sigmoid()
+
+@my_linear.mistake(lambda got, *_: f'The scores are right, but no gradient will reach: {got["no gradient for"]}.',
+                   'Calculate with the tensors themselves: `item()`, `detach()` and `tolist()` cut the way back.',
+                   when=lambda got, want, *_: same(got['scores'], want))
+def _(xb, weights, bias): return xb@weights + bias.item()
 
 # %% ../nbs/20_exercises_pictures.ipynb #1c5cbf49
 def _scores():
@@ -466,7 +480,7 @@ def _(preds, yb): return (preds > 0).float().mean()
 def always_three_accuracy():
     return 1010 / 2038
 
-# %% ../nbs/20_exercises_pictures.ipynb #51fc459e
+# %% ../nbs/20_exercises_pictures.ipynb #ab27cf80
 @always_three_accuracy.mistake('The two digits are not equally frequent.',
                                'Look up how many there are of each.')
 def _(): return .5
@@ -485,6 +499,14 @@ def _(): return 1010
 @always_three_accuracy.mistake('This is the mean of eight batches, in which the short last one counts as much '
                                'as the others.', 'Count pictures, not batches.')
 def _(): return (3 + 242/256) / 8
+
+@always_three_accuracy.mistake('Rounded too far: four decimals are wanted.', 'What comes after these digits?',
+                               when=lambda got, want: got in (.49, .495, .496))
+def _(): return .496
+
+@always_three_accuracy.mistake('This is a percentage.', 'From 0 to 1 is asked for: divide by 100.',
+                               when=lambda got, want: abs(got - 100*want) < .5)
+def _(): return 49.5584
 
 # %% ../nbs/20_exercises_pictures.ipynb #f2593ee6
 @exercise('02', 'What is `mnist_loss` when every p is 0.5? Give a number.', made=True, read=float,

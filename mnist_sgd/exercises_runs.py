@@ -344,19 +344,24 @@ def _(): return smallest_lr.right/1.2
                      'Go up by factors of ten until it works.', when=lambda got, want: got['accuracy'] < .9)
 def _(): return 1e-4
 
-# %% ../nbs/20_exercises_runs.ipynb #91277186
+# %% ../nbs/20_exercises_runs.ipynb #b9aae8c8
 def _made_up(answer, accuracies):
-    "What `answer` makes of runs with these accuracies, a list for each lr"
+    "What `answer` makes of runs with these accuracies (or pairs with the loss), a list for each lr"
     return answer([Run(Recipe(lr=lr, epochs=len(accs) - 1),
-                       tuple(Record(i, 1 - a, 1 - a, a, ()) for i, a in enumerate(accs)), 'cpu')
+                       tuple(_record(i, a) for i, a in enumerate(accs)), 'cpu')
                    for lr, accs in accuracies.items()])
+
+def _record(epoch, accuracy):
+    accuracy, loss = accuracy if isinstance(accuracy, tuple) else (accuracy, 1 - accuracy)
+    return Record(epoch, loss, loss, accuracy, ())
 
 @exercise('08',
           'Write `best_lr(runs)`. It takes a list of `Run`s, such as `run_many` gives, and returns the lr of the '
           'one that *ends* with the best accuracy.', use=_made_up,
           cases=lambda: [({.3: [.5, .9]},), ({1.: [.4, .6, .9], .1: [.5, .7, .8]},),
                          ({3.: [.5, .95, .9], .3: [.5, .8, .93], 30.: [.5, .97, .5]},),
-                         ({.1: [.5, .9, .8, .95], 1.: [.5, .8, .99, .6], 10.: [.5, .94, .6, .7]},)],
+                         ({.1: [.5, .9, .8, .95], 1.: [.5, .8, .99, .6], 10.: [.5, .94, .6, .7]},),
+                         ({.1: [.5, (.9, .3)], 1.: [.5, (.95, .4)]},)],
           hints=('What a run knows: `run.recipe.lr`, and `run.history`, a record for each epoch.',
                  'The last record has the accuracy it ended with: `run.history[-1].accuracy`.',
                  'Go through `runs` and remember the lr of the best one so far; or `max(runs, key=...)`.'),
@@ -364,7 +369,7 @@ def _made_up(answer, accuracies):
 def best_lr(runs):
     return max(runs, key=lambda run: run.history[-1].accuracy).recipe.lr
 
-# %% ../nbs/20_exercises_runs.ipynb #1e812d45
+# %% ../nbs/20_exercises_runs.ipynb #2b6ca07f
 def _best(runs, score): return max(runs, key=score)
 def _last(run): return run.history[-1].accuracy
 
@@ -383,6 +388,10 @@ def _(runs): return min(runs, key=_last).recipe.lr
 
 @best_lr.mistake('This is the largest lr, whatever came of it.', 'Compare the runs by their accuracy.')
 def _(runs): return max(run.recipe.lr for run in runs)
+
+@best_lr.mistake('This is the run with the lowest loss, and another one ends with more pictures right.',
+                 'The two may disagree. The task asks for the accuracy.')
+def _(runs): return min(runs, key=lambda run: run.history[-1].valid_loss).recipe.lr
 
 @best_lr.mistake('This is the place of the run in the list.', 'You are nearly there: `runs[place].recipe.lr`.')
 def _(runs): return max(range(len(runs)), key=lambda i: _last(runs[i]))

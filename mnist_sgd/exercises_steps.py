@@ -74,14 +74,14 @@ def _(f, x): return f(x + .001) - f(x - .001)
                'A thousandth is small enough.', when=lambda got, want, f, x: got == 0)
 def _(f, x): return (f(x + 1e-17) - f(x - 1e-17)) / 2e-17
 
-# %% ../nbs/20_exercises_steps.ipynb #12d853bd
+# %% ../nbs/20_exercises_steps.ipynb #e1398cbe
 def _grad_cases():
     def case(n): return _random(n, 3, seed=n), _labels(n, n+9), _random(3, 1, seed=n+20), _random(1, seed=n+30)
     return [case(n) for n in (1, 2, 5)]
 
 @exercise('03',
           'Write `my_linear_grad(xb, yb, weights, bias)`: the gradient of `mnist_loss` of the linear model, '
-          'as a pair: for the weights, `[d,1]`, and for the bias, `[1]`.', cases=_grad_cases,
+          'as a pair: for the weights, `[d,1]`, and for the bias, `[1]`. Try without `backward()`.', cases=_grad_cases,
           hints=('Start with one picture: how does its loss change when its score goes up a little?',
                  'The slope of the sigmoid is `p*(1-p)`; minus for threes, plus for sevens; the loss is a '
                  'mean.',
@@ -153,11 +153,12 @@ def _each(batches, seed):
         found.append(_grads(model).clone())
     return found
 
-# %% ../nbs/20_exercises_steps.ipynb #dac51864
+# %% ../nbs/20_exercises_steps.ipynb #9171482f
 @exercise('03', 'Write `accumulate(batches, model)`. Afterwards the `.grad` of each of the model\'s parameters '
           'holds the gradient of the *mean loss over all pictures* of `batches`, a list of `(xb, yb)`, not '
-          'all equally large. Nothing of an earlier call may be left in it. `calc_grad(xb, yb, model)` may be '
-          'used.', use=_accumulated,
+          'all equally large. Nothing of an earlier call may be left in it. `model.parameters()` goes through '
+          'them, as often as you call it. `calc_grad(xb, yb, model)` may be used; it takes a `loss_func`, too.',
+          use=_accumulated,
           cases=lambda: [(_batches(3), 1), (_batches(2, 2), 2), (_batches(4, 1), 3), (_batches(3, 3, 1), 4)],
           hints=('`backward()` adds. So start from nothing, and let it add.',
                  'Each batch\'s loss is the mean over *its* pictures. How much does it count in the mean over '
