@@ -292,12 +292,15 @@ def _alike(a, b):
     if isinstance(a, Failure) and isinstance(b, Failure): return (a.kind, a.message) == (b.kind, b.message)
     return not isinstance(a, Failure) and same(a, b)
 
-# %% ../nbs/18_check.ipynb #a34d18db
+# %% ../nbs/18_check.ipynb #dfb55716
 def _kind(ex, answer):
     "What is wrong with the kind of thing that was given; None if nothing is"
     def kind(x): return 'class' if inspect.isclass(x) else 'function' if callable(x) else 'value'
     wanted = kind(ex.right)
     if kind(answer) == wanted: return None
+    made_of = type(answer).__module__.split('.')[0] not in ('builtins', 'torch', 'functools')
+    if wanted == 'class' and not isinstance(answer, type) and made_of:
+        return f'It is a {type(answer).__name__} instance: give the class.', 'Leave away the brackets after its name.'
     itself = f'Give the {wanted} itself, without brackets after its name.'
     return (f'Here a {wanted} is checked, and this is something else: {shown(answer)}.',
             'Call your function first.' if wanted == 'value' else itself)

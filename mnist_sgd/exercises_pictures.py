@@ -195,7 +195,7 @@ def _drawn_alike(got, want):
 def my_init_params(size, std):
     return (torch.randn(size)*std).requires_grad_()
 
-# %% ../nbs/20_exercises_pictures.ipynb #05ead72e
+# %% ../nbs/20_exercises_pictures.ipynb #5bb4401f
 @my_init_params.mistake('Nothing will be recorded: the tensor does not require grad.',
                         'One call at the end is missing.', when=lambda got, *_: not got['requires grad'])
 def _(size, std): return torch.randn(size)*std
@@ -204,6 +204,11 @@ def _(size, std): return torch.randn(size)*std
                         'stay None.', 'Multiply first, then ask for gradients.',
                         when=lambda got, *_: not got['is a leaf'])
 def _(size, std): return torch.randn(size, requires_grad=True)*std
+
+@my_init_params.mistake('You added `std`: that moves the mean. The spread comes from multiplying.',
+                        'Which operation makes small numbers smaller and large ones larger?',
+                        when=lambda got, want, size, std: abs(got['spread'] - 1) < .15 > abs(got['mean'] - std))
+def _(size, std): return (torch.randn(size) + std).requires_grad_()
 
 @my_init_params.mistake('The spread is always 1: `std` is not used.',
                         'How do you make random numbers ten times as wide?',
@@ -293,7 +298,7 @@ def saturated_share(preds):
     p = preds.sigmoid()
     return ((p < .01) | (p > .99)).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #ff002c4d
+# %% ../nbs/20_exercises_pictures.ipynb #0cabea2b
 @saturated_share.mistake('You compared the scores themselves.', 'Put them through the sigmoid first.')
 def _(preds): return ((preds < .01) | (preds > .99)).float().mean()
 
@@ -303,8 +308,8 @@ def _(preds): return (preds.sigmoid() > .99).float().mean()
 @saturated_share.mistake('Only the certain sevens are counted.', 'One can be certain of a three as well.')
 def _(preds): return (preds.sigmoid() < .01).float().mean()
 
-@saturated_share.mistake('This is always 0: no number is below 0.01 *and* above 0.99.',
-                         'Which word did the task use?')
+@saturated_share.mistake('This is always 0. Do you ask for below 0.01 *and* above 0.99, or is the sigmoid taken twice?',
+                         'No number is both, and the sigmoid of a sigmoid lies between 0.5 and 0.74.')
 def _(preds): return ((preds.sigmoid() < .01) & (preds.sigmoid() > .99)).float().mean()
 
 @saturated_share.mistake('You counted pictures.', 'A share is a count divided by how many there are.')
@@ -313,7 +318,7 @@ def _(preds): return ((preds.sigmoid() - .5).abs() > .49).float().sum()
 @saturated_share.mistake('This is the share that is *not* saturated.', 'The other part of 1.')
 def _(preds): return ((preds.sigmoid() - .5).abs() < .49).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #2d2394b7
+# %% ../nbs/20_exercises_pictures.ipynb #e7265ae3
 def _tried_std(std):
     if not 0 <= std < 1e6: return dict(std=std, share=0.)
     with torch.no_grad(): preds = linear1(digits().valid_x, init_params((28*28, 1), std), init_params(1, std))
@@ -323,7 +328,7 @@ def _tried_std(std):
           'Find an `std` for `init_params` at which *more than half* of the validation pictures are saturated '
           '(p below 0.01 or above 0.99). Give a number.', made=True, read=float, use=_tried_std,
           agree=lambda got, want: got['share'] > .5, hints=('Wider weights make larger scores.',
-                 'The histograms of the lesson show four values of std, with the share above each.',
+                 'The lesson prints the share for four values of std.',
                  'At 0.1 there is next to none; at 1 there are most.'),
           why='With std 1 a score is a sum of about a hundred bright pixels times a weight each, and ten is a '
               'usual size for it.')

@@ -6,8 +6,8 @@
 __all__ = ['LossLog', 'weighted_mean', 'my_validate', 'fast_98', 'get_nan', 'hidden_bug', 'smallest_lr', 'best_lr',
            'tenth_spread', 'net_size', 'my_average_grads', 'left_over']
 
-# %% ../nbs/20_exercises_runs.ipynb #5ddc5fba
-import math
+# %% ../nbs/20_exercises_runs.ipynb #e5a49a66
+import functools, math
 import torch
 from torch import nn
 from .check import exercise, same
@@ -256,14 +256,14 @@ def _(): return Recipe(lr=.01, epochs=5, loss='squared')
                 when=lambda got, want: got['loss'] >= 10)
 def _(): return Recipe(lr=.03, epochs=1, loss='squared')
 
-# %% ../nbs/20_exercises_runs.ipynb #68278e02
+# %% ../nbs/20_exercises_runs.ipynb #6a53d6c8
 @exercise('07',
           'Bugs hide. Find a recipe with `zero_grad=off`, of at most 10 epochs, that ends *above 0.97* all '
           'the same. Give a `Recipe` or its text.', made=True, read=read_recipe, limit=60.,
           use=lambda recipe: _tried(recipe, 10, zero_grad=recipe.zero_grad, shuffle=recipe.shuffle, lr=recipe.lr),
           agree=lambda got, want: not got['zero_grad'] and got['epochs'] <= 10 and got['accuracy'] > .97,
           hints=('Old gradients do most harm when they all point the same way.',
-                 'Shuffle. And as steps grow longer and longer without zeroing, start with shorter ones.',
+                 'Shuffle. Then try lr near 1, or another loss.',
                  'Shuffled, with `loss=cross_entropy` and lr around 0.1.'),
           why='In shuffled batches the old gradients point about where the new one does, so the bug looks '
               'like a strange kind of momentum.')
@@ -291,7 +291,8 @@ def _(): return Recipe(lr=100., epochs=10, shuffle=True, zero_grad=False)
                         'there.', 'Go up with lr.', when=lambda got, want: got['lr'] < .01)
 def _(): return Recipe(lr=1e-5, epochs=10, shuffle=True, zero_grad=False)
 
-# %% ../nbs/20_exercises_runs.ipynb #6bac1032
+# %% ../nbs/20_exercises_runs.ipynb #d9ce7383
+@functools.lru_cache(64)
 def _reached(lr): return accuracies(Recipe(lr=lr, epochs=5, shuffle=True))[-1]
 
 def _edge(lr):
@@ -317,7 +318,7 @@ def smallest_lr():
         else: low = middle
     return high
 
-# %% ../nbs/20_exercises_runs.ipynb #042912ad
+# %% ../nbs/20_exercises_runs.ipynb #b088d680
 @smallest_lr.mistake('A learning rate is above 0.', 'If you have an exponent, such as -2.5, give `10**-2.5`.',
                      when=lambda got, want: got['lr'] <= 0)
 def _(): return -2.
@@ -327,12 +328,12 @@ def _(): return -2.
 def _(): return 1e9
 
 @smallest_lr.mistake(lambda got, want: 'It gets there with ease, and so does a tenth of it: '
-                         f'{got["accuracy"]:.3f}.', 'Go down by factors of ten until it fails.',
+                         f'it ends at {_reached(got["lr"]/10):.3f}.', 'Go down by factors of ten until it fails.',
                      when=lambda got, want: got['accuracy'] >= .95 and _reached(got['lr']/10) >= .95)
 def _(): return 1.
 
 @smallest_lr.mistake(lambda got, want: 'It gets there, and so does an lr that is 1.3 times smaller: '
-                         f'{got["below"]:.4f}.', 'You are near: go down in small factors.',
+                         f'{got["below"]:.4f}.', 'Halve it until it fails.',
                      when=lambda got, want: got['accuracy'] >= .95)
 def _(): return smallest_lr.right*2
 
@@ -344,7 +345,7 @@ def _(): return smallest_lr.right/1.2
                      'Go up by factors of ten until it works.', when=lambda got, want: got['accuracy'] < .9)
 def _(): return 1e-4
 
-# %% ../nbs/20_exercises_runs.ipynb #b9aae8c8
+# %% ../nbs/20_exercises_runs.ipynb #e412cd50
 def _made_up(answer, accuracies):
     "What `answer` makes of runs with these accuracies (or pairs with the loss), a list for each lr"
     return answer([Run(Recipe(lr=lr, epochs=len(accs) - 1),
@@ -359,7 +360,7 @@ def _record(epoch, accuracy):
           'Write `best_lr(runs)`. It takes a list of `Run`s, such as `run_many` gives, and returns the lr of the '
           'one that *ends* with the best accuracy.', use=_made_up,
           cases=lambda: [({.3: [.5, .9]},), ({1.: [.4, .6, .9], .1: [.5, .7, .8]},),
-                         ({3.: [.5, .95, .9], .3: [.5, .8, .93], 30.: [.5, .97, .5]},),
+                         ({3.: [.5, .95, .9], .3: [.5, .8, .93], 30.: [.5, .97, .5], 1.: [.5, .6, .7]},),
                          ({.1: [.5, .9, .8, .95], 1.: [.5, .8, .99, .6], 10.: [.5, .94, .6, .7]},),
                          ({.1: [.5, (.9, .3)], 1.: [.5, (.95, .4)]},)],
           hints=('What a run knows: `run.recipe.lr`, and `run.history`, a record for each epoch.',
@@ -369,7 +370,7 @@ def _record(epoch, accuracy):
 def best_lr(runs):
     return max(runs, key=lambda run: run.history[-1].accuracy).recipe.lr
 
-# %% ../nbs/20_exercises_runs.ipynb #2b6ca07f
+# %% ../nbs/20_exercises_runs.ipynb #993e8f04
 def _best(runs, score): return max(runs, key=score)
 def _last(run): return run.history[-1].accuracy
 
@@ -392,6 +393,9 @@ def _(runs): return max(run.recipe.lr for run in runs)
 @best_lr.mistake('This is the run with the lowest loss, and another one ends with more pictures right.',
                  'The two may disagree. The task asks for the accuracy.')
 def _(runs): return min(runs, key=lambda run: run.history[-1].valid_loss).recipe.lr
+
+@best_lr.mistake('This is the last run in the list.', 'Any of them may be the best one.')
+def _(runs): return runs[-1].recipe.lr
 
 @best_lr.mistake('This is the place of the run in the list.', 'You are nearly there: `runs[place].recipe.lr`.')
 def _(runs): return max(range(len(runs)), key=lambda i: _last(runs[i]))
@@ -443,8 +447,9 @@ def _(): return 20
 def net_size():
     return 784*30 + 30 + 30*1 + 1
 
-# %% ../nbs/20_exercises_runs.ipynb #40584bf2
-@net_size.mistake('The biases are missing.', 'Each of the 30 hidden numbers has one, and so has the score.')
+# %% ../nbs/20_exercises_runs.ipynb #0b8fe724
+@net_size.mistake('Either the biases or the whole last layer is missing: do you have both?',
+                  'Each of the 30 hidden numbers has a bias, and so has the score; 30 weights lead to it.')
 def _(): return 784*30 + 30
 
 @net_size.mistake('The last bias is missing.', 'The score has one, too.')

@@ -172,7 +172,7 @@ def accumulate(batches, model):
         loss = mnist_loss(model(xb), yb) * len(xb)/n
         loss.backward()
 
-# %% ../nbs/20_exercises_steps.ipynb #05c54231
+# %% ../nbs/20_exercises_steps.ipynb #498246c0
 def _count(batches): return sum(len(xb) for xb, yb in batches)
 
 def _clear(model):
@@ -192,6 +192,14 @@ def _(batches, model):
 def _(batches, model):
     _clear(model)
     for xb, yb in batches: calc_grad(xb, yb, model)
+
+@accumulate.mistake('Two things at once: nothing is forgotten between two calls, and a small batch counts as much as '
+                    'a large one.', 'The first one first: what has to happen before the first batch?',
+                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))/len(case[0]))
+                                                  and not same(got['twice'], got['once']))
+def _(batches, model):
+    for xb, yb in batches: calc_grad(xb, yb, model)
+    for p in model.parameters(): p.grad /= len(batches)
 
 @accumulate.mistake('Right for equal batches, but here a small batch counts as much as a large one.',
                     'Weight each batch by its number of pictures.',
@@ -462,7 +470,7 @@ def _(model, dl): return sum(_right_in(model, dl))
 @my_validate_epoch.mistake('This is the share that is wrong.', 'Count the others.')
 def _(model, dl): return 1 - sum(_right_in(model, dl)) / sum(len(xb) for xb, yb in dl)
 
-# %% ../nbs/20_exercises_steps.ipynb #8dcb0816
+# %% ../nbs/20_exercises_steps.ipynb #234d7932
 def _two_rounds(cls, values, *args):
     "Values and gradients after each move"
     params = [v.clone().requires_grad_() for v in values]
@@ -472,7 +480,10 @@ def _two_rounds(cls, values, *args):
         opt.step()
         seen[f'{i} step'] = torch.cat([p.detach().flatten() for p in params])
         seen['gradient after step'] = any(map(_has_grad, params))
-        opt.zero_grad()
+        try: opt.zero_grad()
+        except RuntimeError as e:
+            if 'leaf' not in str(e): raise
+            return seen | {'zero_grad is refused': True}
         seen['forgotten'] = not any(map(_has_grad, params))
     return seen | {'unharmed': torch.cat([p.detach().flatten() for p in params])}
 
@@ -497,7 +508,7 @@ def MyOptim():
             for p in self.params: p.grad = None
     return MyOptim
 
-# %% ../nbs/20_exercises_steps.ipynb #1b17a463
+# %% ../nbs/20_exercises_steps.ipynb #e24b58df
 def _moved_once(got, want, *_):
     return same(got['first step'], want['first step']) and same(got['second step'], got['first step'])
 
@@ -511,21 +522,29 @@ def _():
         def __init__(self, params, lr): self.params, self.lr = params, lr
     return Kept
 
+def _refused(got, *_): return got['zero_grad is refused']
+
+def _emptying(right, no_grad):
+    class Empties(right):
+        def zero_grad(self):
+            with torch.set_grad_enabled(not no_grad):
+                for p in self.params: p.zero_()
+    return Empties
+
+@MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.', 'Which of the two is to be forgotten?',
+                 when=_refused)
+def _(): return _emptying(MyOptim.right, no_grad=False)
+
+@MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`. And it has emptied the parameters.',
+                 'It is their `.grad` that should be forgotten.', when=lambda got, *_: not got['unharmed'].any())
+def _(): return _emptying(MyOptim.right, no_grad=True)
+
 @MyOptim.mistake('`zero_grad()` leaves the gradients where they are.', 'Empty them, or set them to None.',
                  when=lambda got, want, *_: same(got['first step'], want['first step']) and not got['forgotten'])
 def _():
     class Lazy(MyOptim.right):
         def zero_grad(self): self.params
     return Lazy
-
-@MyOptim.mistake('`zero_grad()` sets the *parameters* to zero.',
-                 'It is their `.grad` that should be forgotten.',
-                 when=lambda got, *_: not got['unharmed'].any())
-def _():
-    class Zero(MyOptim.right):
-        def zero_grad(self):
-            for p in self.params: p.data.zero_(); p.grad = None
-    return Zero
 
 @MyOptim.mistake('`step()` forgets the gradients already.',
                  'One method, one move: forgetting is for `zero_grad()`.',
@@ -583,7 +602,7 @@ def MyMomentum():
             for p in self.params: p.grad = None
     return MyMomentum
 
-# %% ../nbs/20_exercises_steps.ipynb #f7f0b7ef
+# %% ../nbs/20_exercises_steps.ipynb #4ca99f23
 def _variant(velocity, keep=True):
     "A class whose new velocity is `velocity(v, grad, momentum)`"
     class Variant(MyMomentum.right):
@@ -614,6 +633,10 @@ def _(): return _variant(lambda v, g, m: v + g)
 @MyMomentum.mistake('The old velocity is kept whole, and the new gradient is scaled.',
                     'It is the other way round.')
 def _(): return _variant(lambda v, g, m: v + m*g)
+
+@MyMomentum.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.', 'Which one is to be forgotten?',
+                    when=_refused)
+def _(): return _emptying(MyMomentum.right, no_grad=False)
 
 @MyMomentum.mistake('This goes uphill.', 'Move the parameter *against* the velocity.')
 def _(): return _variant(lambda v, g, m: m*v - g)
