@@ -322,11 +322,20 @@ def _general(ex, tries, wrong):
         return (f'The result has shape {list(got.shape)} where {list(want.shape)} is wanted.',
                 'Print the shape after each line: where does it go astray?')
 
-# %% ../nbs/18_check.ipynb #1f71444a
+# %% ../nbs/18_check.ipynb #4de4f4cc
+def _where_apart(got, want):
+    "Up to three places in which two tensors of one shape differ, where they are too large to be shown whole"
+    tensors = isinstance(got, Tensor) and isinstance(want, Tensor)
+    if not tensors or got.shape != want.shape or got.numel() <= 8 or got.device != want.device: return ''
+    got, want = got.detach(), want.detach()
+    places = (~torch.isclose(got.double(), want.double(), rtol=1e-4, equal_nan=True)).nonzero()[:3].tolist()
+    return '\n'.join(f'at {p}: expected {want[tuple(p)].item():.4g}, got {got[tuple(p)].item():.4g}' for p in places)
+
 def _details(ex, t):
     mine, want = _apart(t.got, t.want)
     given = '\n'.join(f'{n} = {shown(x)}' for n, x in zip(ex.inputs, t.case))
-    return tuple(p for p in (('input', given), ('expected', shown(want)), ('got', shown(mine))) if p[1])
+    told = ('input', given), ('expected', shown(want)), ('got', shown(mine)), ('it differs', _where_apart(mine, want))
+    return tuple(p for p in told if p[1])
 
 def _judge(ex, tries):
     "Diagnosis, direction, details of what an answer gave; None if all of it is right"

@@ -37,7 +37,7 @@ def _images():
 def to_rows(images):
     return images.reshape(-1, 28*28).float() / 255
 
-# %% ../nbs/20_exercises_pictures.ipynb #d5f26edd
+# %% ../nbs/20_exercises_pictures.ipynb #38b1e73d
 @to_rows.mistake('The shape is right, but the numbers still go up to 255.',
                  'A white pixel is 255 now and has to be 1.')
 def _(images): return images.reshape(-1, 784).float()
@@ -50,9 +50,14 @@ def _(images): return images / 255
                  'The number of pictures comes first in the shape.')
 def _(images): return images.reshape(-1, 784).T / 255
 
-@to_rows.mistake('All grey is gone: `//` leaves nothing but 0 and 1.',
-                 'Divide with a single `/`, which gives floats.')
+@to_rows.mistake('`//` cuts the fraction off: all grey is gone, and only 0 and 1 are left.',
+                 'Divide with a single `/`, which gives floats.',
+                 when=lambda got, want, images: got.shape == want.shape and not (got*(got - 1)).any())
 def _(images): return images.reshape(-1, 784) // 255
+
+@to_rows.mistake('Rows and columns have changed places: what stood in row 2, column 3 is now in column 86.',
+                 'The last two dimensions should stay in their order.')
+def _(images): return images.transpose(1, 2).reshape(-1, 784) / 255
 
 @to_rows.mistake('White comes out a little below 1: you divided by 256.',
                  'Which is the largest number that a pixel can have?')
@@ -414,11 +419,21 @@ def _(preds, targets): return torch.where(targets==1, preds.sigmoid(), 1-preds.s
                        'With a sum, twice as many pictures make a loss twice as large.')
 def _(preds, targets): return (preds.sigmoid() - targets).abs().sum()
 
-# %% ../nbs/20_exercises_pictures.ipynb #23db8401
+# %% ../nbs/20_exercises_pictures.ipynb #48120130
 @my_mnist_loss.mistake('The number is right, but `backward()` has nothing to go back on.',
                        'Return the tensor itself, without `item()` or `detach()`.',
                        when=lambda got, want, *_: got['grad'] is None and same(got['loss'], want['loss']))
 def _(preds, targets): return (preds.sigmoid() - targets).abs().mean().detach()
+
+@my_mnist_loss.mistake('Too high and too low cancel: take the distance.', '`abs()` leaves the sign away.',
+                       when=lambda got, want, preds, targets: same(got['loss'].abs(),
+                                                                   (preds.sigmoid() - targets).mean().abs()))
+def _(preds, targets): return (preds.sigmoid() - targets).mean()
+
+@my_mnist_loss.mistake('The loss has shape [1], and is not a single number.',
+                       '`mean(0)` keeps the columns; `mean()` takes all of them together.',
+                       when=lambda got, *_: got['loss'].shape == (1,))
+def _(preds, targets): return (preds.sigmoid() - targets).abs().mean(0)
 
 @my_mnist_loss.mistake('You squared the distances.', 'The distance itself is wanted: `1-p` or `p`.')
 def _(preds, targets): return (preds.sigmoid() - targets).square().mean()

@@ -18,7 +18,7 @@ from .exercises_steps import accuracies, read_recipe
 from .picture import Run
 from .recipe import Recipe
 
-# %% ../nbs/20_exercises_runs.ipynb #1d7e6321
+# %% ../nbs/20_exercises_runs.ipynb #97e6d6fe
 def _logged(cls, epochs):
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
@@ -32,7 +32,9 @@ def _logged(cls, epochs):
     with learn.no_logging(): learn.fit(epochs, lr=1.)
     losses = log.losses
     values = [float(v) for v in losses] if isinstance(losses, list) else losses
-    return dict(losses=values, kinds=sorted({type(v).__name__ for v in losses}))
+    return dict(losses=values, kinds=sorted({type(v).__name__ for v in losses}), shared=_is_shared(cls, losses))
+
+def _is_shared(cls, losses): return getattr(cls, 'losses', None) is losses
 
 # %% ../nbs/20_exercises_runs.ipynb #1384eeb3
 @exercise('06',
@@ -53,10 +55,17 @@ def LossLog():
             if self.training: self.losses.append(self.loss.item())
     return LossLog
 
-# %% ../nbs/20_exercises_runs.ipynb #47aec3b9
+# %% ../nbs/20_exercises_runs.ipynb #85fe5b2a
 def _log(after_batch, every='before_fit', **more):
     def empty(self): self.losses = []
     return type('LossLog', (LossLog.right,), {'before_fit': empty, every: empty, 'after_batch': after_batch, **more})
+
+@LossLog.mistake('The list is shared by all fits: make it in `before_fit`.', 'A list in the class is made only once.',
+                 when=lambda got, *_: got['shared'])
+def _():
+    cls = _log(LossLog.right.after_batch, before_fit=lambda self: None)
+    cls.losses = []
+    return cls
 
 @LossLog.mistake('The validation batches are in the list, too.',
                  '`self.training` says which kind of batch it is.',
@@ -175,7 +184,7 @@ def _(learn): return learn.validate()[0]
                      'Write the loop yourself: `for xb, yb in learn.dls.valid`.')
 def _(learn): return learn.validate()[1]
 
-# %% ../nbs/20_exercises_runs.ipynb #2f4bd86b
+# %% ../nbs/20_exercises_runs.ipynb #8326a8f6
 def _tried(recipe, most, **what):
     "What came of a recipe, unless it runs for too long"
     if recipe.epochs > most: return dict(epochs=recipe.epochs, accuracy=0.) | what
@@ -184,7 +193,7 @@ def _tried(recipe, most, **what):
 @exercise('07',
           'Find a recipe that ends at an accuracy of 0.98 or more after at most *3* epochs. Give a `Recipe` '
           'or its text, such as `lr=1, epochs=3`.', made=True, read=read_recipe, limit=60.,
-          use=lambda recipe: _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr),
+          use=lambda recipe: _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr, momentum=recipe.momentum),
           agree=lambda got, want: got['epochs'] <= 3 and got['accuracy'] >= .98,
           hints=('You need one switch, and a learning rate that is not 1.',
                  'Shuffle. Then try larger steps, or more of them: a smaller batch makes more steps in an '
@@ -194,7 +203,7 @@ def _tried(recipe, most, **what):
 def fast_98():
     return Recipe(lr=3., epochs=3, shuffle=True, batch_size=64)
 
-# %% ../nbs/20_exercises_runs.ipynb #afeaecb3
+# %% ../nbs/20_exercises_runs.ipynb #95286f9a
 @fast_98.mistake(lambda got, want: f'It takes {got["epochs"]} epochs.',
               'Three have to do: which step length gets there faster?',
               when=lambda got, want: got['epochs'] > 3)
@@ -209,9 +218,17 @@ def _(): return Recipe(lr=5., epochs=3)
               when=lambda got, want: not got['shuffle'])
 def _(): return Recipe(lr=.3, epochs=3)
 
+def _near(got): return got['accuracy'] > .9 and not got['momentum']
+
 @fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are too short to arrive in '
-                  'three epochs.', 'Go up with lr.', when=lambda got, want: got['lr'] < 1)
-def _(): return Recipe(lr=.1, epochs=3, shuffle=True)
+                  'three epochs.', 'Go up with lr.',
+                 when=lambda got, want: got['lr'] < 1 or _near(got) and got['lr'] <= 4)
+def _(): return Recipe(lr=1., epochs=3, shuffle=True)
+
+@fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}, which is near.',
+                 'A smaller batch makes more steps in an epoch.',
+                 when=lambda got, want: got['accuracy'] > .9 and got['lr'] <= 20)
+def _(): return Recipe(lr=1., epochs=3, shuffle=True, momentum=.9)
 
 @fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are so long that it soon learns '
                      'nothing.', 'Go down with lr.', when=lambda got, want: got['lr'] > 20)
@@ -270,7 +287,7 @@ def _(): return Recipe(lr=.03, epochs=1, loss='squared')
 def hidden_bug():
     return Recipe(lr=.1, epochs=10, shuffle=True, zero_grad=False, loss='cross_entropy')
 
-# %% ../nbs/20_exercises_runs.ipynb #04ff66c4
+# %% ../nbs/20_exercises_runs.ipynb #d0917e45
 @hidden_bug.mistake('The gradients are zeroed in this one, so there is no bug in it.', 'Write `zero_grad=off`.',
                     when=lambda got, want: got['zero_grad'])
 def _(): return Recipe(epochs=10, shuffle=True)
@@ -290,6 +307,15 @@ def _(): return Recipe(lr=100., epochs=10, shuffle=True, zero_grad=False)
 @hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}: these steps are too short to get '
                         'there.', 'Go up with lr.', when=lambda got, want: got['lr'] < .01)
 def _(): return Recipe(lr=1e-5, epochs=10, shuffle=True, zero_grad=False)
+
+@hidden_bug.mistake(lambda got, want: f'Close ({got["accuracy"]:.4f}): longer steps get there.',
+                    'Go up with lr, towards 1, or take another loss.',
+                    when=lambda got, want: got['accuracy'] > .9 and got['lr'] < 1)
+def _(): return Recipe(lr=.01, epochs=10, shuffle=True, zero_grad=False)
+
+@hidden_bug.mistake(lambda got, want: f'Close ({got["accuracy"]:.4f}), and longer steps will not help.',
+                    'Go down with lr, towards 1, or take another loss.', when=lambda got, want: got['accuracy'] > .9)
+def _(): return Recipe(lr=4., epochs=10, shuffle=True, zero_grad=False)
 
 # %% ../nbs/20_exercises_runs.ipynb #d9ce7383
 @functools.lru_cache(64)

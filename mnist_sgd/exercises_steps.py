@@ -94,7 +94,7 @@ def my_linear_grad(xb, yb, weights, bias):
     dz = (1 - 2*yb) * p*(1-p) / len(xb)
     return xb.T@dz, dz.sum(0)
 
-# %% ../nbs/20_exercises_steps.ipynb #9b62586c
+# %% ../nbs/20_exercises_steps.ipynb #de1b790e
 def _dz(xb, yb, weights, bias):
     p = (xb@weights + bias).sigmoid()
     return (1 - 2*yb) * p*(1-p) / len(xb)
@@ -126,6 +126,32 @@ def _(*args): return linear_grad(*args)[::-1]
                         'The bias is one number for all of them: add up.',
                         when=lambda got, want, *_: same(got[0], want[0]) and got[1].numel() != 1)
 def _(*args): return linear_grad(*args)[0], _dz(*args).repeat(2, 1)
+
+@my_linear_grad.mistake('The bias\'s gradient has shape [], and the bias has shape [1].',
+                        '`dz.sum(0)` adds up the rows and keeps the column.',
+                        when=lambda got, want, *_: same(got[0], want[0]) and same(got[1], want[1][0]))
+def _(*args): return linear_grad(*args)[0], linear_grad(*args)[1].sum()
+
+@my_linear_grad.mistake('This is the gradient for the weights alone.', 'Return a pair: the bias has a slope, too.',
+                        when=lambda got, want, *_: same(got, want[0]) or len(got) == 1 and same(got[0], want[0]))
+def _(*args): return linear_grad(*args)[0]
+
+def _with_slope(slope):
+    "Is the gradient what comes of another slope of the sigmoid, as a mean or as a sum?"
+    def when(got, want, xb, yb, weights, bias):
+        g = xb.T@((1 - 2*yb)*slope((xb@weights + bias).sigmoid()))
+        return same(got[0], g) or same(got[0], g/len(xb))
+    return when
+
+@my_linear_grad.mistake('`p*(1-p)` is left out, and the mean as well: each picture counts as 1 or -1.',
+                        'How much does p change when the score goes up a little?', when=_with_slope(torch.ones_like))
+def _(xb, yb, weights, bias): return xb.T@(1 - 2*yb), (1 - 2*yb).sum(0)
+
+@my_linear_grad.mistake('Half of the sigmoid\'s slope is missing: you have `p` where it should be `p*(1-p)`.',
+                        'Near p = 1 it is flat again.', when=_with_slope(lambda p: p))
+def _(xb, yb, weights, bias):
+    dz = (1 - 2*yb) * (xb@weights + bias).sigmoid() / len(xb)
+    return xb.T@dz, dz.sum(0)
 
 @my_linear_grad.mistake('All pictures count as sevens: `yb` is not looked at.',
                         'For a three, more score is less loss.')
@@ -172,7 +198,7 @@ def accumulate(batches, model):
         loss = mnist_loss(model(xb), yb) * len(xb)/n
         loss.backward()
 
-# %% ../nbs/20_exercises_steps.ipynb #498246c0
+# %% ../nbs/20_exercises_steps.ipynb #7f46bf7e
 def _count(batches): return sum(len(xb) for xb, yb in batches)
 
 def _clear(model):
@@ -228,6 +254,29 @@ def _(batches, model):
 def _(batches, model):
     _clear(model)
     for xb, yb in batches: (mnist_loss(model(xb), yb)*len(xb)).backward()
+
+def _rescaled(batches, seed):
+    "What comes of scaling all that is in `.grad` after each batch"
+    total = 0.
+    for (xb, _), g in zip(batches, _each(batches, seed)): total = (total + g)*len(xb)/_count(batches)
+    return total
+
+@accumulate.mistake('The earlier batches are scaled again each time.',
+                    'Scale the loss of a batch, before `backward()`.',
+                    when=lambda got, want, *case: same(got['once'], _rescaled(*case)))
+def _(batches, model):
+    _clear(model)
+    for xb, yb in batches:
+        calc_grad(xb, yb, model)
+        for p in model.parameters(): p.grad *= len(xb)/_count(batches)
+
+@accumulate.mistake('Each batch\'s gradient is already a mean, and you divide by the number of pictures once more.',
+                    'How many pictures does each of them stand for?',
+                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))/_count(case[0])))
+def _(batches, model):
+    _clear(model)
+    for xb, yb in batches: calc_grad(xb, yb, model)
+    for p in model.parameters(): p.grad /= _count(batches)
 
 @accumulate.mistake('At the very first call there is no gradient yet that `zero_()` could empty: `.grad` is '
                     'None.', 'Setting `.grad` to None forgets just as well, and always works.')
@@ -440,7 +489,7 @@ def my_validate_epoch(model, valid_dl):
         n += len(xb)
     return right / n
 
-# %% ../nbs/20_exercises_steps.ipynb #1469ca5a
+# %% ../nbs/20_exercises_steps.ipynb #b24245d7
 def _right_in(model, dl): return [((model(xb) > 0) == (yb == 1)).sum().item() for xb, yb in dl]
 
 def _short(got, want, model, dl):
@@ -466,6 +515,23 @@ def _(model, dl): return _right_in(model, dl[:1])[0] / len(dl[0][0])
 @my_validate_epoch.mistake('You counted how many are right.',
                            'An accuracy is a share: divide by how many there are.')
 def _(model, dl): return sum(_right_in(model, dl))
+
+@my_validate_epoch.mistake('You asked for scores above 0.5; that is a p above 0.62.',
+                           'Where does the sigmoid cross 0.5?')
+def _(model, dl): return sum(_right_in(lambda xb: model(xb) - .5, dl)) / sum(len(xb) for xb, yb in dl)
+
+@my_validate_epoch.mistake('You added up the accuracies of the batches.',
+                           'The sum grows with the number of batches: count pictures.')
+def _(model, dl): return sum(batch_accuracy(model(xb), yb).item() for xb, yb in dl)
+
+def _divisor(got, model, dl):
+    return next((n for n in (2038, 256) if same(got*n, float(sum(_right_in(model, dl))))), None)
+
+@my_validate_epoch.mistake(lambda got, want, *case: f'You divided by {_divisor(got, *case)}, '
+                               'whatever `valid_dl` holds.',
+                           'Add up `len(xb)` in the loop.',
+                           when=lambda got, want, *case: _divisor(got, *case) is not None)
+def _(model, dl): return sum(_right_in(model, dl)) / 2038
 
 @my_validate_epoch.mistake('This is the share that is wrong.', 'Count the others.')
 def _(model, dl): return 1 - sum(_right_in(model, dl)) / sum(len(xb) for xb, yb in dl)
@@ -602,7 +668,7 @@ def MyMomentum():
             for p in self.params: p.grad = None
     return MyMomentum
 
-# %% ../nbs/20_exercises_steps.ipynb #4ca99f23
+# %% ../nbs/20_exercises_steps.ipynb #ae023f82
 def _variant(velocity, keep=True):
     "A class whose new velocity is `velocity(v, grad, momentum)`"
     class Variant(MyMomentum.right):
@@ -633,6 +699,43 @@ def _(): return _variant(lambda v, g, m: v + g)
 @MyMomentum.mistake('The old velocity is kept whole, and the new gradient is scaled.',
                     'It is the other way round.')
 def _(): return _variant(lambda v, g, m: v + m*g)
+
+@MyMomentum.mistake('After the first walk through `params` the generator is empty.',
+                    'Turn it into a list, and keep that.',
+                    when=lambda got, want, values, *_: not got['forgotten'] and (
+                        _moved_once(got, want) or _never_moved(got, want, values, None)))
+def _():
+    class Kept(MyMomentum.right):
+        def __init__(self, params, lr, momentum):
+            self.params, self.lr, self.momentum = params, lr, momentum
+            self.vs = [torch.zeros_like(p) for p in self.params]
+    return Kept
+
+@MyMomentum.mistake('There is one velocity for all parameters.', 'Each parameter has its own: keep a list of them.')
+def _():
+    class One(MyMomentum.right):
+        v = 0.
+        @torch.no_grad()
+        def step(self):
+            for p in self.params:
+                self.v = self.momentum*self.v + p.grad
+                p -= self.lr*self.v
+    return One
+
+def _moving(move):
+    "A class whose `step` is `move(p, v, lr, momentum)` for each parameter and its velocity"
+    class Moving(MyMomentum.right):
+        @torch.no_grad()
+        def step(self):
+            for p, v in zip(self.params, self.vs): move(p, v, self.lr, self.momentum)
+    return Moving
+
+@MyMomentum.mistake('The parameter moves before the velocity is updated, so each step is one behind.',
+                    'First the velocity, then the move.')
+def _(): return _moving(lambda p, v, lr, m: (p.sub_(lr*v), v.mul_(m).add_(p.grad)))
+
+@MyMomentum.mistake('`lr` is applied twice: in the velocity and in the move.', 'Once is enough.')
+def _(): return _moving(lambda p, v, lr, m: p.sub_(lr*v.mul_(m).add_(lr*p.grad)))
 
 @MyMomentum.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.', 'Which one is to be forgotten?',
                     when=_refused)
