@@ -258,7 +258,7 @@ def _scored(answer, xb, weights, bias):
 def my_linear(xb, weights, bias):
     return xb@weights + bias
 
-# %% ../nbs/20_exercises_pictures.ipynb #a2f2c75c
+# %% ../nbs/20_exercises_pictures.ipynb #05a6557c
 @my_linear.mistake('The bias is missing.', 'What score does a black picture get?')
 def _(xb, weights, bias): return xb@weights
 
@@ -285,7 +285,7 @@ def _(xb, weights, bias): return (xb@weights + bias).sigmoid()
 
 @my_linear.mistake(lambda got, *_: f'The scores are right, but no gradient will reach: {got["no gradient for"]}.',
                    'Calculate with the tensors themselves: `item()`, `detach()` and `tolist()` cut the way back.',
-                   when=lambda got, want, *_: same(got['scores'], want))
+                   when=lambda got, want, *_: isinstance(got, dict) and same(got['scores'], want))
 def _(xb, weights, bias): return xb@weights + bias.item()
 
 # %% ../nbs/20_exercises_pictures.ipynb #1c5cbf49
