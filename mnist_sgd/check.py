@@ -292,12 +292,15 @@ def _alike(a, b):
     if isinstance(a, Failure) and isinstance(b, Failure): return (a.kind, a.message) == (b.kind, b.message)
     return not isinstance(a, Failure) and same(a, b)
 
-# %% ../nbs/18_check.ipynb #354af516
+# %% ../nbs/18_check.ipynb #dfb55716
 def _kind(ex, answer):
     "What is wrong with the kind of thing that was given; None if nothing is"
     def kind(x): return 'class' if inspect.isclass(x) else 'function' if callable(x) else 'value'
     wanted = kind(ex.right)
     if kind(answer) == wanted: return None
+    made_of = type(answer).__module__.split('.')[0] not in ('builtins', 'torch', 'functools')
+    if wanted == 'class' and not isinstance(answer, type) and made_of:
+        return f'It is a {type(answer).__name__} instance: give the class.', 'Leave away the brackets after its name.'
     itself = f'Give the {wanted} itself, without brackets after its name.'
     return (f'Here a {wanted} is checked, and this is something else: {shown(answer)}.',
             'Call your function first.' if wanted == 'value' else itself)
@@ -310,7 +313,7 @@ def _general(ex, tries, wrong):
     if device not in (None, home): return (f'The result is on `{device}`, and the input is on `{home}`.',
                                            'Make new tensors where the input is, with `device=x.device`.')
     for i, name in enumerate(ex.inputs):
-        if all(same(t.got, t.case[i]) for t in tries):
+        if all(i < len(t.case) and same(t.got, t.case[i]) for t in tries):
             return f'What comes out is what went in: `{name}`, unchanged.', 'What has to be done to it first?'
     if all(same(t.got, got) for t in tries) and not all(same(t.want, want) for t in tries):
         told = f'It gives the same result whatever the input: {shown(got)}.'
@@ -319,11 +322,20 @@ def _general(ex, tries, wrong):
         return (f'The result has shape {list(got.shape)} where {list(want.shape)} is wanted.',
                 'Print the shape after each line: where does it go astray?')
 
-# %% ../nbs/18_check.ipynb #1f71444a
+# %% ../nbs/18_check.ipynb #4de4f4cc
+def _where_apart(got, want):
+    "Up to three places in which two tensors of one shape differ, where they are too large to be shown whole"
+    tensors = isinstance(got, Tensor) and isinstance(want, Tensor)
+    if not tensors or got.shape != want.shape or got.numel() <= 8 or got.device != want.device: return ''
+    got, want = got.detach(), want.detach()
+    places = (~torch.isclose(got.double(), want.double(), rtol=1e-4, equal_nan=True)).nonzero()[:3].tolist()
+    return '\n'.join(f'at {p}: expected {want[tuple(p)].item():.4g}, got {got[tuple(p)].item():.4g}' for p in places)
+
 def _details(ex, t):
     mine, want = _apart(t.got, t.want)
     given = '\n'.join(f'{n} = {shown(x)}' for n, x in zip(ex.inputs, t.case))
-    return tuple(p for p in (('input', given), ('expected', shown(want)), ('got', shown(mine))) if p[1])
+    told = ('input', given), ('expected', shown(want)), ('got', shown(mine)), ('it differs', _where_apart(mine, want))
+    return tuple(p for p in told if p[1])
 
 def _judge(ex, tries):
     "Diagnosis, direction, details of what an answer gave; None if all of it is right"

@@ -37,7 +37,7 @@ def _images():
 def to_rows(images):
     return images.reshape(-1, 28*28).float() / 255
 
-# %% ../nbs/20_exercises_pictures.ipynb #d5f26edd
+# %% ../nbs/20_exercises_pictures.ipynb #38b1e73d
 @to_rows.mistake('The shape is right, but the numbers still go up to 255.',
                  'A white pixel is 255 now and has to be 1.')
 def _(images): return images.reshape(-1, 784).float()
@@ -50,9 +50,14 @@ def _(images): return images / 255
                  'The number of pictures comes first in the shape.')
 def _(images): return images.reshape(-1, 784).T / 255
 
-@to_rows.mistake('All grey is gone: `//` leaves nothing but 0 and 1.',
-                 'Divide with a single `/`, which gives floats.')
+@to_rows.mistake('`//` cuts the fraction off: all grey is gone, and only 0 and 1 are left.',
+                 'Divide with a single `/`, which gives floats.',
+                 when=lambda got, want, images: got.shape == want.shape and not (got*(got - 1)).any())
 def _(images): return images.reshape(-1, 784) // 255
+
+@to_rows.mistake('Rows and columns have changed places: what stood in row 2, column 3 is now in column 86.',
+                 'The last two dimensions should stay in their order.')
+def _(images): return images.transpose(1, 2).reshape(-1, 784) / 255
 
 @to_rows.mistake('White comes out a little below 1: you divided by 256.',
                  'Which is the largest number that a pixel can have?')
@@ -195,7 +200,7 @@ def _drawn_alike(got, want):
 def my_init_params(size, std):
     return (torch.randn(size)*std).requires_grad_()
 
-# %% ../nbs/20_exercises_pictures.ipynb #05ead72e
+# %% ../nbs/20_exercises_pictures.ipynb #5bb4401f
 @my_init_params.mistake('Nothing will be recorded: the tensor does not require grad.',
                         'One call at the end is missing.', when=lambda got, *_: not got['requires grad'])
 def _(size, std): return torch.randn(size)*std
@@ -204,6 +209,11 @@ def _(size, std): return torch.randn(size)*std
                         'stay None.', 'Multiply first, then ask for gradients.',
                         when=lambda got, *_: not got['is a leaf'])
 def _(size, std): return torch.randn(size, requires_grad=True)*std
+
+@my_init_params.mistake('You added `std`: that moves the mean. The spread comes from multiplying.',
+                        'Which operation makes small numbers smaller and large ones larger?',
+                        when=lambda got, want, size, std: abs(got['spread'] - 1) < .15 > abs(got['mean'] - std))
+def _(size, std): return (torch.randn(size) + std).requires_grad_()
 
 @my_init_params.mistake('The spread is always 1: `std` is not used.',
                         'How do you make random numbers ten times as wide?',
@@ -224,14 +234,23 @@ def _(size, std): return ((torch.rand(size) - .5)*12**.5*std).requires_grad_()
                         when=lambda got, want, size, std: abs(got['spread']*std - 1) < .15)
 def _(size, std): return (torch.randn(size)/std).requires_grad_()
 
-# %% ../nbs/20_exercises_pictures.ipynb #94ba938b
+# %% ../nbs/20_exercises_pictures.ipynb #f2880118
 def _linear_cases():
     sizes = (1, 2), (3, 2), (4, 5)
     return [(_random(n, d, seed=n), _random(d, 1, seed=n+1), _random(1, seed=n+2)) for n, d in sizes]
 
+def _scored(answer, xb, weights, bias):
+    "The scores; with a note if they are right but no gradient goes back from them"
+    params = weights.requires_grad_(), bias.requires_grad_()
+    preds, right = answer(xb, *params), (xb@weights + bias).detach()
+    if not (isinstance(preds, torch.Tensor) and same(preds, right)): return preds
+    grads = torch.autograd.grad(preds.sum(), params, allow_unused=True) if preds.requires_grad else (None, None)
+    cut = [name for name, g in zip(('weights', 'bias'), grads) if g is None]
+    return {'scores': preds.detach(), 'no gradient for': ' and '.join(cut)} if cut else preds.detach()
+
 @exercise('01',
           'Write `my_linear(xb, weights, bias)`: a score for each row of `xb`, as a column. Shapes: `[n,d]`, '
-          '`[d,1]`, `[1]`, and `[n,1]` comes out.', cases=_linear_cases,
+          '`[d,1]`, `[1]`, and `[n,1]` comes out.', cases=_linear_cases, use=_scored,
           hints=('For one picture: multiply each pixel by its weight, add up, add the bias.',
                  '`@` does the multiplying and the adding up for all rows at once.',
                  '`xb@weights` has shape `[n,1]`. One more number has to be added.'),
@@ -239,7 +258,7 @@ def _linear_cases():
 def my_linear(xb, weights, bias):
     return xb@weights + bias
 
-# %% ../nbs/20_exercises_pictures.ipynb #bdcbe3cf
+# %% ../nbs/20_exercises_pictures.ipynb #05a6557c
 @my_linear.mistake('The bias is missing.', 'What score does a black picture get?')
 def _(xb, weights, bias): return xb@weights
 
@@ -264,6 +283,11 @@ def _(xb, weights, bias): return xb*weights.T + bias
                    'The model gives scores; squeezing them comes later.')
 def _(xb, weights, bias): return (xb@weights + bias).sigmoid()
 
+@my_linear.mistake(lambda got, *_: f'The scores are right, but no gradient will reach: {got["no gradient for"]}.',
+                   'Calculate with the tensors themselves: `item()`, `detach()` and `tolist()` cut the way back.',
+                   when=lambda got, want, *_: isinstance(got, dict) and same(got['scores'], want))
+def _(xb, weights, bias): return xb@weights + bias.item()
+
 # %% ../nbs/20_exercises_pictures.ipynb #1c5cbf49
 def _scores():
     scores = [0.], [6.], [6., 0.], [-6., 1., 2., .05], [-8., -5., 7., .995, 3., .002]
@@ -279,7 +303,7 @@ def saturated_share(preds):
     p = preds.sigmoid()
     return ((p < .01) | (p > .99)).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #ff002c4d
+# %% ../nbs/20_exercises_pictures.ipynb #0cabea2b
 @saturated_share.mistake('You compared the scores themselves.', 'Put them through the sigmoid first.')
 def _(preds): return ((preds < .01) | (preds > .99)).float().mean()
 
@@ -289,8 +313,8 @@ def _(preds): return (preds.sigmoid() > .99).float().mean()
 @saturated_share.mistake('Only the certain sevens are counted.', 'One can be certain of a three as well.')
 def _(preds): return (preds.sigmoid() < .01).float().mean()
 
-@saturated_share.mistake('This is always 0: no number is below 0.01 *and* above 0.99.',
-                         'Which word did the task use?')
+@saturated_share.mistake('This is always 0. Do you ask for below 0.01 *and* above 0.99, or is the sigmoid taken twice?',
+                         'No number is both, and the sigmoid of a sigmoid lies between 0.5 and 0.74.')
 def _(preds): return ((preds.sigmoid() < .01) & (preds.sigmoid() > .99)).float().mean()
 
 @saturated_share.mistake('You counted pictures.', 'A share is a count divided by how many there are.')
@@ -299,7 +323,7 @@ def _(preds): return ((preds.sigmoid() - .5).abs() > .49).float().sum()
 @saturated_share.mistake('This is the share that is *not* saturated.', 'The other part of 1.')
 def _(preds): return ((preds.sigmoid() - .5).abs() < .49).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #2d2394b7
+# %% ../nbs/20_exercises_pictures.ipynb #e7265ae3
 def _tried_std(std):
     if not 0 <= std < 1e6: return dict(std=std, share=0.)
     with torch.no_grad(): preds = linear1(digits().valid_x, init_params((28*28, 1), std), init_params(1, std))
@@ -309,7 +333,7 @@ def _tried_std(std):
           'Find an `std` for `init_params` at which *more than half* of the validation pictures are saturated '
           '(p below 0.01 or above 0.99). Give a number.', made=True, read=float, use=_tried_std,
           agree=lambda got, want: got['share'] > .5, hints=('Wider weights make larger scores.',
-                 'The histograms of the lesson show four values of std, with the share above each.',
+                 'The lesson prints the share for four values of std.',
                  'At 0.1 there is next to none; at 1 there are most.'),
           why='With std 1 a score is a sum of about a hundred bright pixels times a weight each, and ten is a '
               'usual size for it.')
@@ -395,11 +419,21 @@ def _(preds, targets): return torch.where(targets==1, preds.sigmoid(), 1-preds.s
                        'With a sum, twice as many pictures make a loss twice as large.')
 def _(preds, targets): return (preds.sigmoid() - targets).abs().sum()
 
-# %% ../nbs/20_exercises_pictures.ipynb #23db8401
+# %% ../nbs/20_exercises_pictures.ipynb #48120130
 @my_mnist_loss.mistake('The number is right, but `backward()` has nothing to go back on.',
                        'Return the tensor itself, without `item()` or `detach()`.',
                        when=lambda got, want, *_: got['grad'] is None and same(got['loss'], want['loss']))
 def _(preds, targets): return (preds.sigmoid() - targets).abs().mean().detach()
+
+@my_mnist_loss.mistake('Too high and too low cancel: take the distance.', '`abs()` leaves the sign away.',
+                       when=lambda got, want, preds, targets: same(got['loss'].abs(),
+                                                                   (preds.sigmoid() - targets).mean().abs()))
+def _(preds, targets): return (preds.sigmoid() - targets).mean()
+
+@my_mnist_loss.mistake('The loss has shape [1], and is not a single number.',
+                       '`mean(0)` keeps the columns; `mean()` takes all of them together.',
+                       when=lambda got, *_: got['loss'].shape == (1,))
+def _(preds, targets): return (preds.sigmoid() - targets).abs().mean(0)
 
 @my_mnist_loss.mistake('You squared the distances.', 'The distance itself is wanted: `1-p` or `p`.')
 def _(preds, targets): return (preds.sigmoid() - targets).square().mean()
@@ -466,7 +500,7 @@ def _(preds, yb): return (preds > 0).float().mean()
 def always_three_accuracy():
     return 1010 / 2038
 
-# %% ../nbs/20_exercises_pictures.ipynb #51fc459e
+# %% ../nbs/20_exercises_pictures.ipynb #ab27cf80
 @always_three_accuracy.mistake('The two digits are not equally frequent.',
                                'Look up how many there are of each.')
 def _(): return .5
@@ -485,6 +519,14 @@ def _(): return 1010
 @always_three_accuracy.mistake('This is the mean of eight batches, in which the short last one counts as much '
                                'as the others.', 'Count pictures, not batches.')
 def _(): return (3 + 242/256) / 8
+
+@always_three_accuracy.mistake('Rounded too far: four decimals are wanted.', 'What comes after these digits?',
+                               when=lambda got, want: got in (.49, .495, .496))
+def _(): return .496
+
+@always_three_accuracy.mistake('This is a percentage.', 'From 0 to 1 is asked for: divide by 100.',
+                               when=lambda got, want: abs(got - 100*want) < .5)
+def _(): return 49.5584
 
 # %% ../nbs/20_exercises_pictures.ipynb #f2593ee6
 @exercise('02', 'What is `mnist_loss` when every p is 0.5? Give a number.', made=True, read=float,

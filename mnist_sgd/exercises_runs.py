@@ -6,8 +6,8 @@
 __all__ = ['LossLog', 'weighted_mean', 'my_validate', 'fast_98', 'get_nan', 'hidden_bug', 'smallest_lr', 'best_lr',
            'tenth_spread', 'net_size', 'my_average_grads', 'left_over']
 
-# %% ../nbs/20_exercises_runs.ipynb #5ddc5fba
-import math
+# %% ../nbs/20_exercises_runs.ipynb #e5a49a66
+import functools, math
 import torch
 from torch import nn
 from .check import exercise, same
@@ -18,7 +18,7 @@ from .exercises_steps import accuracies, read_recipe
 from .picture import Run
 from .recipe import Recipe
 
-# %% ../nbs/20_exercises_runs.ipynb #1d7e6321
+# %% ../nbs/20_exercises_runs.ipynb #97e6d6fe
 def _logged(cls, epochs):
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
@@ -32,7 +32,9 @@ def _logged(cls, epochs):
     with learn.no_logging(): learn.fit(epochs, lr=1.)
     losses = log.losses
     values = [float(v) for v in losses] if isinstance(losses, list) else losses
-    return dict(losses=values, kinds=sorted({type(v).__name__ for v in losses}))
+    return dict(losses=values, kinds=sorted({type(v).__name__ for v in losses}), shared=_is_shared(cls, losses))
+
+def _is_shared(cls, losses): return getattr(cls, 'losses', None) is losses
 
 # %% ../nbs/20_exercises_runs.ipynb #1384eeb3
 @exercise('06',
@@ -53,10 +55,17 @@ def LossLog():
             if self.training: self.losses.append(self.loss.item())
     return LossLog
 
-# %% ../nbs/20_exercises_runs.ipynb #47aec3b9
+# %% ../nbs/20_exercises_runs.ipynb #85fe5b2a
 def _log(after_batch, every='before_fit', **more):
     def empty(self): self.losses = []
     return type('LossLog', (LossLog.right,), {'before_fit': empty, every: empty, 'after_batch': after_batch, **more})
+
+@LossLog.mistake('The list is shared by all fits: make it in `before_fit`.', 'A list in the class is made only once.',
+                 when=lambda got, *_: got['shared'])
+def _():
+    cls = _log(LossLog.right.after_batch, before_fit=lambda self: None)
+    cls.losses = []
+    return cls
 
 @LossLog.mistake('The validation batches are in the list, too.',
                  '`self.training` says which kind of batch it is.',
@@ -175,7 +184,7 @@ def _(learn): return learn.validate()[0]
                      'Write the loop yourself: `for xb, yb in learn.dls.valid`.')
 def _(learn): return learn.validate()[1]
 
-# %% ../nbs/20_exercises_runs.ipynb #2f4bd86b
+# %% ../nbs/20_exercises_runs.ipynb #8326a8f6
 def _tried(recipe, most, **what):
     "What came of a recipe, unless it runs for too long"
     if recipe.epochs > most: return dict(epochs=recipe.epochs, accuracy=0.) | what
@@ -184,7 +193,7 @@ def _tried(recipe, most, **what):
 @exercise('07',
           'Find a recipe that ends at an accuracy of 0.98 or more after at most *3* epochs. Give a `Recipe` '
           'or its text, such as `lr=1, epochs=3`.', made=True, read=read_recipe, limit=60.,
-          use=lambda recipe: _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr),
+          use=lambda recipe: _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr, momentum=recipe.momentum),
           agree=lambda got, want: got['epochs'] <= 3 and got['accuracy'] >= .98,
           hints=('You need one switch, and a learning rate that is not 1.',
                  'Shuffle. Then try larger steps, or more of them: a smaller batch makes more steps in an '
@@ -194,7 +203,7 @@ def _tried(recipe, most, **what):
 def fast_98():
     return Recipe(lr=3., epochs=3, shuffle=True, batch_size=64)
 
-# %% ../nbs/20_exercises_runs.ipynb #afeaecb3
+# %% ../nbs/20_exercises_runs.ipynb #95286f9a
 @fast_98.mistake(lambda got, want: f'It takes {got["epochs"]} epochs.',
               'Three have to do: which step length gets there faster?',
               when=lambda got, want: got['epochs'] > 3)
@@ -209,9 +218,17 @@ def _(): return Recipe(lr=5., epochs=3)
               when=lambda got, want: not got['shuffle'])
 def _(): return Recipe(lr=.3, epochs=3)
 
+def _near(got): return got['accuracy'] > .9 and not got['momentum']
+
 @fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are too short to arrive in '
-                  'three epochs.', 'Go up with lr.', when=lambda got, want: got['lr'] < 1)
-def _(): return Recipe(lr=.1, epochs=3, shuffle=True)
+                  'three epochs.', 'Go up with lr.',
+                 when=lambda got, want: got['lr'] < 1 or _near(got) and got['lr'] <= 4)
+def _(): return Recipe(lr=1., epochs=3, shuffle=True)
+
+@fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}, which is near.',
+                 'A smaller batch makes more steps in an epoch.',
+                 when=lambda got, want: got['accuracy'] > .9 and got['lr'] <= 20)
+def _(): return Recipe(lr=1., epochs=3, shuffle=True, momentum=.9)
 
 @fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are so long that it soon learns '
                      'nothing.', 'Go down with lr.', when=lambda got, want: got['lr'] > 20)
@@ -256,21 +273,21 @@ def _(): return Recipe(lr=.01, epochs=5, loss='squared')
                 when=lambda got, want: got['loss'] >= 10)
 def _(): return Recipe(lr=.03, epochs=1, loss='squared')
 
-# %% ../nbs/20_exercises_runs.ipynb #68278e02
+# %% ../nbs/20_exercises_runs.ipynb #6a53d6c8
 @exercise('07',
           'Bugs hide. Find a recipe with `zero_grad=off`, of at most 10 epochs, that ends *above 0.97* all '
           'the same. Give a `Recipe` or its text.', made=True, read=read_recipe, limit=60.,
           use=lambda recipe: _tried(recipe, 10, zero_grad=recipe.zero_grad, shuffle=recipe.shuffle, lr=recipe.lr),
           agree=lambda got, want: not got['zero_grad'] and got['epochs'] <= 10 and got['accuracy'] > .97,
           hints=('Old gradients do most harm when they all point the same way.',
-                 'Shuffle. And as steps grow longer and longer without zeroing, start with shorter ones.',
+                 'Shuffle. Then try lr near 1, or another loss.',
                  'Shuffled, with `loss=cross_entropy` and lr around 0.1.'),
           why='In shuffled batches the old gradients point about where the new one does, so the bug looks '
               'like a strange kind of momentum.')
 def hidden_bug():
     return Recipe(lr=.1, epochs=10, shuffle=True, zero_grad=False, loss='cross_entropy')
 
-# %% ../nbs/20_exercises_runs.ipynb #04ff66c4
+# %% ../nbs/20_exercises_runs.ipynb #d0917e45
 @hidden_bug.mistake('The gradients are zeroed in this one, so there is no bug in it.', 'Write `zero_grad=off`.',
                     when=lambda got, want: got['zero_grad'])
 def _(): return Recipe(epochs=10, shuffle=True)
@@ -291,7 +308,17 @@ def _(): return Recipe(lr=100., epochs=10, shuffle=True, zero_grad=False)
                         'there.', 'Go up with lr.', when=lambda got, want: got['lr'] < .01)
 def _(): return Recipe(lr=1e-5, epochs=10, shuffle=True, zero_grad=False)
 
-# %% ../nbs/20_exercises_runs.ipynb #6bac1032
+@hidden_bug.mistake(lambda got, want: f'Close ({got["accuracy"]:.4f}): longer steps get there.',
+                    'Go up with lr, towards 1, or take another loss.',
+                    when=lambda got, want: got['accuracy'] > .9 and got['lr'] < 1)
+def _(): return Recipe(lr=.01, epochs=10, shuffle=True, zero_grad=False)
+
+@hidden_bug.mistake(lambda got, want: f'Close ({got["accuracy"]:.4f}), and longer steps will not help.',
+                    'Go down with lr, towards 1, or take another loss.', when=lambda got, want: got['accuracy'] > .9)
+def _(): return Recipe(lr=4., epochs=10, shuffle=True, zero_grad=False)
+
+# %% ../nbs/20_exercises_runs.ipynb #d9ce7383
+@functools.lru_cache(64)
 def _reached(lr): return accuracies(Recipe(lr=lr, epochs=5, shuffle=True))[-1]
 
 def _edge(lr):
@@ -317,7 +344,7 @@ def smallest_lr():
         else: low = middle
     return high
 
-# %% ../nbs/20_exercises_runs.ipynb #042912ad
+# %% ../nbs/20_exercises_runs.ipynb #b088d680
 @smallest_lr.mistake('A learning rate is above 0.', 'If you have an exponent, such as -2.5, give `10**-2.5`.',
                      when=lambda got, want: got['lr'] <= 0)
 def _(): return -2.
@@ -327,12 +354,12 @@ def _(): return -2.
 def _(): return 1e9
 
 @smallest_lr.mistake(lambda got, want: 'It gets there with ease, and so does a tenth of it: '
-                         f'{got["accuracy"]:.3f}.', 'Go down by factors of ten until it fails.',
+                         f'it ends at {_reached(got["lr"]/10):.3f}.', 'Go down by factors of ten until it fails.',
                      when=lambda got, want: got['accuracy'] >= .95 and _reached(got['lr']/10) >= .95)
 def _(): return 1.
 
 @smallest_lr.mistake(lambda got, want: 'It gets there, and so does an lr that is 1.3 times smaller: '
-                         f'{got["below"]:.4f}.', 'You are near: go down in small factors.',
+                         f'{got["below"]:.4f}.', 'Halve it until it fails.',
                      when=lambda got, want: got['accuracy'] >= .95)
 def _(): return smallest_lr.right*2
 
@@ -344,19 +371,24 @@ def _(): return smallest_lr.right/1.2
                      'Go up by factors of ten until it works.', when=lambda got, want: got['accuracy'] < .9)
 def _(): return 1e-4
 
-# %% ../nbs/20_exercises_runs.ipynb #91277186
+# %% ../nbs/20_exercises_runs.ipynb #e412cd50
 def _made_up(answer, accuracies):
-    "What `answer` makes of runs with these accuracies, a list for each lr"
+    "What `answer` makes of runs with these accuracies (or pairs with the loss), a list for each lr"
     return answer([Run(Recipe(lr=lr, epochs=len(accs) - 1),
-                       tuple(Record(i, 1 - a, 1 - a, a, ()) for i, a in enumerate(accs)), 'cpu')
+                       tuple(_record(i, a) for i, a in enumerate(accs)), 'cpu')
                    for lr, accs in accuracies.items()])
+
+def _record(epoch, accuracy):
+    accuracy, loss = accuracy if isinstance(accuracy, tuple) else (accuracy, 1 - accuracy)
+    return Record(epoch, loss, loss, accuracy, ())
 
 @exercise('08',
           'Write `best_lr(runs)`. It takes a list of `Run`s, such as `run_many` gives, and returns the lr of the '
           'one that *ends* with the best accuracy.', use=_made_up,
           cases=lambda: [({.3: [.5, .9]},), ({1.: [.4, .6, .9], .1: [.5, .7, .8]},),
-                         ({3.: [.5, .95, .9], .3: [.5, .8, .93], 30.: [.5, .97, .5]},),
-                         ({.1: [.5, .9, .8, .95], 1.: [.5, .8, .99, .6], 10.: [.5, .94, .6, .7]},)],
+                         ({3.: [.5, .95, .9], .3: [.5, .8, .93], 30.: [.5, .97, .5], 1.: [.5, .6, .7]},),
+                         ({.1: [.5, .9, .8, .95], 1.: [.5, .8, .99, .6], 10.: [.5, .94, .6, .7]},),
+                         ({.1: [.5, (.9, .3)], 1.: [.5, (.95, .4)]},)],
           hints=('What a run knows: `run.recipe.lr`, and `run.history`, a record for each epoch.',
                  'The last record has the accuracy it ended with: `run.history[-1].accuracy`.',
                  'Go through `runs` and remember the lr of the best one so far; or `max(runs, key=...)`.'),
@@ -364,7 +396,7 @@ def _made_up(answer, accuracies):
 def best_lr(runs):
     return max(runs, key=lambda run: run.history[-1].accuracy).recipe.lr
 
-# %% ../nbs/20_exercises_runs.ipynb #1e812d45
+# %% ../nbs/20_exercises_runs.ipynb #993e8f04
 def _best(runs, score): return max(runs, key=score)
 def _last(run): return run.history[-1].accuracy
 
@@ -383,6 +415,13 @@ def _(runs): return min(runs, key=_last).recipe.lr
 
 @best_lr.mistake('This is the largest lr, whatever came of it.', 'Compare the runs by their accuracy.')
 def _(runs): return max(run.recipe.lr for run in runs)
+
+@best_lr.mistake('This is the run with the lowest loss, and another one ends with more pictures right.',
+                 'The two may disagree. The task asks for the accuracy.')
+def _(runs): return min(runs, key=lambda run: run.history[-1].valid_loss).recipe.lr
+
+@best_lr.mistake('This is the last run in the list.', 'Any of them may be the best one.')
+def _(runs): return runs[-1].recipe.lr
 
 @best_lr.mistake('This is the place of the run in the list.', 'You are nearly there: `runs[place].recipe.lr`.')
 def _(runs): return max(range(len(runs)), key=lambda i: _last(runs[i]))
@@ -434,8 +473,9 @@ def _(): return 20
 def net_size():
     return 784*30 + 30 + 30*1 + 1
 
-# %% ../nbs/20_exercises_runs.ipynb #40584bf2
-@net_size.mistake('The biases are missing.', 'Each of the 30 hidden numbers has one, and so has the score.')
+# %% ../nbs/20_exercises_runs.ipynb #0b8fe724
+@net_size.mistake('Either the biases or the whole last layer is missing: do you have both?',
+                  'Each of the 30 hidden numbers has a bias, and so has the score; 30 weights lead to it.')
 def _(): return 784*30 + 30
 
 @net_size.mistake('The last bias is missing.', 'The score has one, too.')

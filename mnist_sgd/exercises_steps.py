@@ -74,14 +74,14 @@ def _(f, x): return f(x + .001) - f(x - .001)
                'A thousandth is small enough.', when=lambda got, want, f, x: got == 0)
 def _(f, x): return (f(x + 1e-17) - f(x - 1e-17)) / 2e-17
 
-# %% ../nbs/20_exercises_steps.ipynb #12d853bd
+# %% ../nbs/20_exercises_steps.ipynb #e1398cbe
 def _grad_cases():
     def case(n): return _random(n, 3, seed=n), _labels(n, n+9), _random(3, 1, seed=n+20), _random(1, seed=n+30)
     return [case(n) for n in (1, 2, 5)]
 
 @exercise('03',
           'Write `my_linear_grad(xb, yb, weights, bias)`: the gradient of `mnist_loss` of the linear model, '
-          'as a pair: for the weights, `[d,1]`, and for the bias, `[1]`.', cases=_grad_cases,
+          'as a pair: for the weights, `[d,1]`, and for the bias, `[1]`. Try without `backward()`.', cases=_grad_cases,
           hints=('Start with one picture: how does its loss change when its score goes up a little?',
                  'The slope of the sigmoid is `p*(1-p)`; minus for threes, plus for sevens; the loss is a '
                  'mean.',
@@ -94,7 +94,7 @@ def my_linear_grad(xb, yb, weights, bias):
     dz = (1 - 2*yb) * p*(1-p) / len(xb)
     return xb.T@dz, dz.sum(0)
 
-# %% ../nbs/20_exercises_steps.ipynb #9b62586c
+# %% ../nbs/20_exercises_steps.ipynb #de1b790e
 def _dz(xb, yb, weights, bias):
     p = (xb@weights + bias).sigmoid()
     return (1 - 2*yb) * p*(1-p) / len(xb)
@@ -127,6 +127,32 @@ def _(*args): return linear_grad(*args)[::-1]
                         when=lambda got, want, *_: same(got[0], want[0]) and got[1].numel() != 1)
 def _(*args): return linear_grad(*args)[0], _dz(*args).repeat(2, 1)
 
+@my_linear_grad.mistake('The bias\'s gradient has shape [], and the bias has shape [1].',
+                        '`dz.sum(0)` adds up the rows and keeps the column.',
+                        when=lambda got, want, *_: same(got[0], want[0]) and same(got[1], want[1][0]))
+def _(*args): return linear_grad(*args)[0], linear_grad(*args)[1].sum()
+
+@my_linear_grad.mistake('This is the gradient for the weights alone.', 'Return a pair: the bias has a slope, too.',
+                        when=lambda got, want, *_: same(got, want[0]) or len(got) == 1 and same(got[0], want[0]))
+def _(*args): return linear_grad(*args)[0]
+
+def _with_slope(slope):
+    "Is the gradient what comes of another slope of the sigmoid, as a mean or as a sum?"
+    def when(got, want, xb, yb, weights, bias):
+        g = xb.T@((1 - 2*yb)*slope((xb@weights + bias).sigmoid()))
+        return same(got[0], g) or same(got[0], g/len(xb))
+    return when
+
+@my_linear_grad.mistake('`p*(1-p)` is left out, and the mean as well: each picture counts as 1 or -1.',
+                        'How much does p change when the score goes up a little?', when=_with_slope(torch.ones_like))
+def _(xb, yb, weights, bias): return xb.T@(1 - 2*yb), (1 - 2*yb).sum(0)
+
+@my_linear_grad.mistake('Half of the sigmoid\'s slope is missing: you have `p` where it should be `p*(1-p)`.',
+                        'Near p = 1 it is flat again.', when=_with_slope(lambda p: p))
+def _(xb, yb, weights, bias):
+    dz = (1 - 2*yb) * (xb@weights + bias).sigmoid() / len(xb)
+    return xb.T@dz, dz.sum(0)
+
 @my_linear_grad.mistake('All pictures count as sevens: `yb` is not looked at.',
                         'For a three, more score is less loss.')
 def _(xb, yb, *args): return linear_grad(xb, yb*0, *args)
@@ -153,11 +179,12 @@ def _each(batches, seed):
         found.append(_grads(model).clone())
     return found
 
-# %% ../nbs/20_exercises_steps.ipynb #dac51864
+# %% ../nbs/20_exercises_steps.ipynb #9171482f
 @exercise('03', 'Write `accumulate(batches, model)`. Afterwards the `.grad` of each of the model\'s parameters '
           'holds the gradient of the *mean loss over all pictures* of `batches`, a list of `(xb, yb)`, not '
-          'all equally large. Nothing of an earlier call may be left in it. `calc_grad(xb, yb, model)` may be '
-          'used.', use=_accumulated,
+          'all equally large. Nothing of an earlier call may be left in it. `model.parameters()` goes through '
+          'them, as often as you call it. `calc_grad(xb, yb, model)` may be used; it takes a `loss_func`, too.',
+          use=_accumulated,
           cases=lambda: [(_batches(3), 1), (_batches(2, 2), 2), (_batches(4, 1), 3), (_batches(3, 3, 1), 4)],
           hints=('`backward()` adds. So start from nothing, and let it add.',
                  'Each batch\'s loss is the mean over *its* pictures. How much does it count in the mean over '
@@ -171,7 +198,7 @@ def accumulate(batches, model):
         loss = mnist_loss(model(xb), yb) * len(xb)/n
         loss.backward()
 
-# %% ../nbs/20_exercises_steps.ipynb #05c54231
+# %% ../nbs/20_exercises_steps.ipynb #7f46bf7e
 def _count(batches): return sum(len(xb) for xb, yb in batches)
 
 def _clear(model):
@@ -191,6 +218,14 @@ def _(batches, model):
 def _(batches, model):
     _clear(model)
     for xb, yb in batches: calc_grad(xb, yb, model)
+
+@accumulate.mistake('Two things at once: nothing is forgotten between two calls, and a small batch counts as much as '
+                    'a large one.', 'The first one first: what has to happen before the first batch?',
+                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))/len(case[0]))
+                                                  and not same(got['twice'], got['once']))
+def _(batches, model):
+    for xb, yb in batches: calc_grad(xb, yb, model)
+    for p in model.parameters(): p.grad /= len(batches)
 
 @accumulate.mistake('Right for equal batches, but here a small batch counts as much as a large one.',
                     'Weight each batch by its number of pictures.',
@@ -219,6 +254,29 @@ def _(batches, model):
 def _(batches, model):
     _clear(model)
     for xb, yb in batches: (mnist_loss(model(xb), yb)*len(xb)).backward()
+
+def _rescaled(batches, seed):
+    "What comes of scaling all that is in `.grad` after each batch"
+    total = 0.
+    for (xb, _), g in zip(batches, _each(batches, seed)): total = (total + g)*len(xb)/_count(batches)
+    return total
+
+@accumulate.mistake('The earlier batches are scaled again each time.',
+                    'Scale the loss of a batch, before `backward()`.',
+                    when=lambda got, want, *case: same(got['once'], _rescaled(*case)))
+def _(batches, model):
+    _clear(model)
+    for xb, yb in batches:
+        calc_grad(xb, yb, model)
+        for p in model.parameters(): p.grad *= len(xb)/_count(batches)
+
+@accumulate.mistake('Each batch\'s gradient is already a mean, and you divide by the number of pictures once more.',
+                    'How many pictures does each of them stand for?',
+                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))/_count(case[0])))
+def _(batches, model):
+    _clear(model)
+    for xb, yb in batches: calc_grad(xb, yb, model)
+    for p in model.parameters(): p.grad /= _count(batches)
 
 @accumulate.mistake('At the very first call there is no gradient yet that `zero_()` could empty: `.grad` is '
                     'None.', 'Setting `.grad` to None forgets just as well, and always works.')
@@ -347,7 +405,7 @@ def my_train_epoch(model, dl, lr, params):
                 p -= lr*p.grad
                 p.grad.zero_()
 
-# %% ../nbs/20_exercises_steps.ipynb #ca274dd8
+# %% ../nbs/20_exercises_steps.ipynb #6a83307d
 def _is(**how): return lambda got, want, dl, lr: same(got, _stepping(dl, lr, **how))
 
 @my_train_epoch.mistake('The gradients pile up: each step holds those of all batches before it.',
@@ -380,6 +438,20 @@ def _(model, dl, lr, params): my_train_epoch.right(model, dl[:1], lr, params)
 
 @my_train_epoch.mistake('This goes uphill.', 'The gradient points to where the loss grows.', when=_is(sign=1))
 def _(model, dl, lr, params): my_train_epoch.right(model, dl, -lr, params)
+
+@my_train_epoch.mistake('The step is one whole gradient long, whatever `lr` is.', 'Who uses `lr`?')
+def _(model, dl, lr, params): my_train_epoch.right(model, dl, 1., params)
+
+def _is_over(batches): return lambda got, want, dl, lr: any(same(got, _stepping(b, lr)) for b in batches(dl))
+
+@my_train_epoch.mistake('Every step was made with one and the same batch.',
+                        'The loop gives you another `xb, yb` each time: use these.',
+                        when=_is_over(lambda dl: [[b]*len(dl) for b in dl]))
+def _(model, dl, lr, params): my_train_epoch.right(model, dl[:1]*len(dl), lr, params)
+
+@my_train_epoch.mistake('You went through `dl` more than once.', 'An epoch is a single pass: one loop is enough.',
+                        when=_is_over(lambda dl: [dl*n for n in range(2, 11)]))
+def _(model, dl, lr, params): my_train_epoch.right(model, dl*3, lr, params)
 
 @my_train_epoch.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites itself '
                         'spoils the record.',
@@ -417,7 +489,7 @@ def my_validate_epoch(model, valid_dl):
         n += len(xb)
     return right / n
 
-# %% ../nbs/20_exercises_steps.ipynb #1469ca5a
+# %% ../nbs/20_exercises_steps.ipynb #b24245d7
 def _right_in(model, dl): return [((model(xb) > 0) == (yb == 1)).sum().item() for xb, yb in dl]
 
 def _short(got, want, model, dl):
@@ -444,10 +516,27 @@ def _(model, dl): return _right_in(model, dl[:1])[0] / len(dl[0][0])
                            'An accuracy is a share: divide by how many there are.')
 def _(model, dl): return sum(_right_in(model, dl))
 
+@my_validate_epoch.mistake('You asked for scores above 0.5; that is a p above 0.62.',
+                           'Where does the sigmoid cross 0.5?')
+def _(model, dl): return sum(_right_in(lambda xb: model(xb) - .5, dl)) / sum(len(xb) for xb, yb in dl)
+
+@my_validate_epoch.mistake('You added up the accuracies of the batches.',
+                           'The sum grows with the number of batches: count pictures.')
+def _(model, dl): return sum(batch_accuracy(model(xb), yb).item() for xb, yb in dl)
+
+def _divisor(got, model, dl):
+    return next((n for n in (2038, 256) if same(got*n, float(sum(_right_in(model, dl))))), None)
+
+@my_validate_epoch.mistake(lambda got, want, *case: f'You divided by {_divisor(got, *case)}, '
+                               'whatever `valid_dl` holds.',
+                           'Add up `len(xb)` in the loop.',
+                           when=lambda got, want, *case: _divisor(got, *case) is not None)
+def _(model, dl): return sum(_right_in(model, dl)) / 2038
+
 @my_validate_epoch.mistake('This is the share that is wrong.', 'Count the others.')
 def _(model, dl): return 1 - sum(_right_in(model, dl)) / sum(len(xb) for xb, yb in dl)
 
-# %% ../nbs/20_exercises_steps.ipynb #8dcb0816
+# %% ../nbs/20_exercises_steps.ipynb #234d7932
 def _two_rounds(cls, values, *args):
     "Values and gradients after each move"
     params = [v.clone().requires_grad_() for v in values]
@@ -457,7 +546,10 @@ def _two_rounds(cls, values, *args):
         opt.step()
         seen[f'{i} step'] = torch.cat([p.detach().flatten() for p in params])
         seen['gradient after step'] = any(map(_has_grad, params))
-        opt.zero_grad()
+        try: opt.zero_grad()
+        except RuntimeError as e:
+            if 'leaf' not in str(e): raise
+            return seen | {'zero_grad is refused': True}
         seen['forgotten'] = not any(map(_has_grad, params))
     return seen | {'unharmed': torch.cat([p.detach().flatten() for p in params])}
 
@@ -482,7 +574,7 @@ def MyOptim():
             for p in self.params: p.grad = None
     return MyOptim
 
-# %% ../nbs/20_exercises_steps.ipynb #1b17a463
+# %% ../nbs/20_exercises_steps.ipynb #e24b58df
 def _moved_once(got, want, *_):
     return same(got['first step'], want['first step']) and same(got['second step'], got['first step'])
 
@@ -496,21 +588,29 @@ def _():
         def __init__(self, params, lr): self.params, self.lr = params, lr
     return Kept
 
+def _refused(got, *_): return got['zero_grad is refused']
+
+def _emptying(right, no_grad):
+    class Empties(right):
+        def zero_grad(self):
+            with torch.set_grad_enabled(not no_grad):
+                for p in self.params: p.zero_()
+    return Empties
+
+@MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.', 'Which of the two is to be forgotten?',
+                 when=_refused)
+def _(): return _emptying(MyOptim.right, no_grad=False)
+
+@MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`. And it has emptied the parameters.',
+                 'It is their `.grad` that should be forgotten.', when=lambda got, *_: not got['unharmed'].any())
+def _(): return _emptying(MyOptim.right, no_grad=True)
+
 @MyOptim.mistake('`zero_grad()` leaves the gradients where they are.', 'Empty them, or set them to None.',
                  when=lambda got, want, *_: same(got['first step'], want['first step']) and not got['forgotten'])
 def _():
     class Lazy(MyOptim.right):
         def zero_grad(self): self.params
     return Lazy
-
-@MyOptim.mistake('`zero_grad()` sets the *parameters* to zero.',
-                 'It is their `.grad` that should be forgotten.',
-                 when=lambda got, *_: not got['unharmed'].any())
-def _():
-    class Zero(MyOptim.right):
-        def zero_grad(self):
-            for p in self.params: p.data.zero_(); p.grad = None
-    return Zero
 
 @MyOptim.mistake('`step()` forgets the gradients already.',
                  'One method, one move: forgetting is for `zero_grad()`.',
@@ -568,7 +668,7 @@ def MyMomentum():
             for p in self.params: p.grad = None
     return MyMomentum
 
-# %% ../nbs/20_exercises_steps.ipynb #f7f0b7ef
+# %% ../nbs/20_exercises_steps.ipynb #ae023f82
 def _variant(velocity, keep=True):
     "A class whose new velocity is `velocity(v, grad, momentum)`"
     class Variant(MyMomentum.right):
@@ -599,6 +699,47 @@ def _(): return _variant(lambda v, g, m: v + g)
 @MyMomentum.mistake('The old velocity is kept whole, and the new gradient is scaled.',
                     'It is the other way round.')
 def _(): return _variant(lambda v, g, m: v + m*g)
+
+@MyMomentum.mistake('After the first walk through `params` the generator is empty.',
+                    'Turn it into a list, and keep that.',
+                    when=lambda got, want, values, *_: not got['forgotten'] and (
+                        _moved_once(got, want) or _never_moved(got, want, values, None)))
+def _():
+    class Kept(MyMomentum.right):
+        def __init__(self, params, lr, momentum):
+            self.params, self.lr, self.momentum = params, lr, momentum
+            self.vs = [torch.zeros_like(p) for p in self.params]
+    return Kept
+
+@MyMomentum.mistake('There is one velocity for all parameters.', 'Each parameter has its own: keep a list of them.')
+def _():
+    class One(MyMomentum.right):
+        v = 0.
+        @torch.no_grad()
+        def step(self):
+            for p in self.params:
+                self.v = self.momentum*self.v + p.grad
+                p -= self.lr*self.v
+    return One
+
+def _moving(move):
+    "A class whose `step` is `move(p, v, lr, momentum)` for each parameter and its velocity"
+    class Moving(MyMomentum.right):
+        @torch.no_grad()
+        def step(self):
+            for p, v in zip(self.params, self.vs): move(p, v, self.lr, self.momentum)
+    return Moving
+
+@MyMomentum.mistake('The parameter moves before the velocity is updated, so each step is one behind.',
+                    'First the velocity, then the move.')
+def _(): return _moving(lambda p, v, lr, m: (p.sub_(lr*v), v.mul_(m).add_(p.grad)))
+
+@MyMomentum.mistake('`lr` is applied twice: in the velocity and in the move.', 'Once is enough.')
+def _(): return _moving(lambda p, v, lr, m: p.sub_(lr*v.mul_(m).add_(lr*p.grad)))
+
+@MyMomentum.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.', 'Which one is to be forgotten?',
+                    when=_refused)
+def _(): return _emptying(MyMomentum.right, no_grad=False)
 
 @MyMomentum.mistake('This goes uphill.', 'Move the parameter *against* the velocity.')
 def _(): return _variant(lambda v, g, m: m*v - g)
