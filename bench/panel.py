@@ -1,4 +1,4 @@
-"""How the lab feels under a hand: `python bench/panel.py [--quick]`, in a headless Chromium, about ten minutes
+"""How the lab feels under a hand: `python bench/panel.py [--quick]`, in a headless Chromium, about a quarter of an hour
 
 Opens the lab in a JupyterLab of its own, plays a hand that never rests, and writes the table to bench/PANEL.md.
 Training in the lab runs on one thread.
