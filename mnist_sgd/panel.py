@@ -115,11 +115,10 @@ def _png(figure):
     with _drawing: figure.savefig(f, format='png', dpi=90, bbox_inches='tight')
     return b64encode(f.getvalue()).decode()
 
-# %% ../nbs/12_panel.ipynb #339a784e
+# %% ../nbs/12_panel.ipynb #261247ff
 class Panel:
     "Controls that rerun `work` and redraw; `run` does it at once and returns the last state"
-    frame = .05    # Seconds between redraws, at least
-    patience = .1  # Seconds that work may go on when newer values wait, so that a dragging hand sees whole results
+    frame = .05  # Seconds between redraws, at least; so long may work go on when newer values wait
 
     def __init__(self,
         controls, # `{name: ipywidgets control}`; the names are the arguments of `work`
@@ -216,7 +215,7 @@ class Panel:
         else: self._work()
 
     def _work(self, stop=lambda: False):
-        "Work through what the controls say now, drawing as states come; when told to `stop`, after a little patience"
+        "Work through what the controls say now, drawing as states come; when told to `stop`, with a frame of what there is"
         with self._turn: self._draw_all(stop)
 
     def _draw_all(self, stop):
@@ -227,7 +226,7 @@ class Panel:
             self.live = True
             for i, state in enumerate(self.work(**self.values)):
                 now = time.monotonic()
-                enough = now - start > self.patience and stop()
+                enough = now - start > self.frame and stop()
                 if self._halt: break
                 if enough or i and now - max(drawn, start) > self.frame:
                     self.picture.value, drawn, shown = self.svg(state), now, shown + 1

@@ -5,26 +5,38 @@
 # %% auto #0
 __all__ = ['Step', 'each_step', 'FirstEpoch', 'first_epoch', 'broken_at', 'squared_lr_limit', 'Glance', 'glance', 'every_12th']
 
-# %% ../nbs/22_steps.ipynb #7869df5b
+# %% ../nbs/22_steps.ipynb #fabfebbc
 import math
 from dataclasses import dataclass
 from itertools import islice
-import torch, torch.nn.functional as F
+import torch
 from .data import TensorLoader
-from .engine import losses, make_model
+from .engine import closed_grad, losses, make_model
+from .grad import calc_grad
 from .init import saturated
 from .loss import batch_accuracy
 
-# %% ../nbs/22_steps.ipynb #e187322a
+# %% ../nbs/22_steps.ipynb #876fb744
 @dataclass(frozen=True, eq=False)
 class Step:
     "One batch of a run"
     epoch: int         # 1 is the first
     batch: int         # 1 is the first of its epoch
-    loss: float        # Of this batch, before the step
-    grad_norm: float   # Size of the gradient that made the step
-    threes: float      # Share of threes in the batch, from 0 to 1
+    loss: torch.Tensor # Of this batch, before the step; a scalar, as the next two
+    grad_norm: torch.Tensor # Size of the gradient that made the step
+    threes: torch.Tensor    # Share of threes in the batch, from 0 to 1
     params: list       # The parameters themselves, after the step: clone what you keep
+
+def _backward(recipe, model):
+    "A function of a batch that adds the gradient to each parameter's `.grad` and returns the loss"
+    loss_func = losses[recipe.loss]
+    if recipe.model != 'linear': return lambda xb, yb: calc_grad(xb, yb, model, loss_func)
+    weight, bias = model.parameters()
+    def closed(xb, yb):
+        scores, dw, db = closed_grad(recipe.loss, xb, yb[:,0], weight.detach()[0], bias.detach())
+        for p, g in ((weight, dw[None]), (bias, db)): p.grad = g if p.grad is None else p.grad + g
+        return loss_func(scores, yb[:,0])
+    return closed
 
 def each_step(
     recipe, # `Recipe`
@@ -32,20 +44,19 @@ def each_step(
 ): # Generator of `Step`s; it does not end
     "Train as `recipe` says, one batch at a time"
     model = make_model(recipe).to(data.train_x.device)
-    params, loss_func = list(model.parameters()), losses[recipe.loss]
+    params, backward = list(model.parameters()), _backward(recipe, model)
     opt = torch.optim.SGD(params, lr=recipe.lr, momentum=recipe.momentum)
     dl, epoch = TensorLoader(data.train_x, data.train_y, recipe.batch_size, recipe.shuffle, recipe.seed), 0
     while True:
         epoch += 1
         for batch, (xb, yb) in enumerate(dl, 1):
-            loss = loss_func(model(xb), yb)
-            loss.backward()
+            loss = backward(xb, yb)
             norm = torch.stack([p.grad.norm() for p in params]).norm()
             opt.step()
             if recipe.zero_grad: opt.zero_grad()
-            yield Step(epoch, batch, loss.item(), norm.item(), yb.mean().item(), [p.detach() for p in params])
+            yield Step(epoch, batch, loss, norm, yb.mean(), [p.detach() for p in params])
 
-# %% ../nbs/22_steps.ipynb #7155468d
+# %% ../nbs/22_steps.ipynb #8d97c179
 @dataclass(frozen=True, eq=False)
 class FirstEpoch:
     "The model before the first step and after each of the first epoch; lists of one length"
@@ -58,18 +69,19 @@ class FirstEpoch:
     mean_p: list     # Mean confidence that a validation picture is a three
     params: list     # Copies of the parameters, on the CPU
 
-def _scores(model, snapshots, x):
+def _scores(recipe, snapshots, x):
     "Scores `[n,K]` of the models whose parameters are `snapshots`"
-    if len(snapshots[0]) == 2:
-        w, b = (torch.cat(ps).T if ps[0].dim() > 1 else torch.cat(ps) for ps in zip(*snapshots))
-        return torch.addmm(b, x, w)
+    if recipe.model == 'linear':
+        w, b = map(torch.cat, zip(*snapshots))
+        return torch.addmm(b, x, w.T)
+    model = make_model(recipe).to(x.device)
     names = [n for n, _ in model.named_parameters()]
     return torch.cat([torch.func.functional_call(model, dict(zip(names, s)), x) for s in snapshots], 1)
 
 @torch.no_grad()
 def _judge(recipe, snapshots, x, y):
     "Loss, accuracy and mean p of each of `snapshots`"
-    scores, y = _scores(make_model(recipe).to(x.device), snapshots, x), y[:,0]
+    scores, y = _scores(recipe, snapshots, x), y[:,0]
     def each(f): return torch.func.vmap(f, (1, None))(scores, y).tolist()
     return each(losses[recipe.loss]), each(batch_accuracy), scores.sigmoid().mean(0).tolist()
 
@@ -83,16 +95,18 @@ def first_epoch(
     n = math.ceil(len(data.train_x)/recipe.batch_size)
     every = math.ceil(n/most)
     before = [p.detach().clone() for p in make_model(recipe).to(data.train_x.device).parameters()]
-    rows, snapshots = [(0, math.nan, math.nan, math.nan)], [before]
+    steps, snapshots = [], [before]
     for step in islice(each_step(recipe, data), n):
         if stop(): return None
         if step.batch % every and step.batch < n: continue
-        rows.append((step.batch, step.loss, step.grad_norm, step.threes))
+        steps.append(step)
         snapshots.append([p.clone() for p in step.params])
+    def column(name): return [math.nan, *torch.stack([getattr(s, name) for s in steps]).tolist()]
     judged = _judge(recipe, snapshots, data.valid_x, data.valid_y)
-    return FirstEpoch(*map(list, zip(*rows)), *judged, [tuple(p.cpu() for p in s) for s in snapshots])
+    copies = list(zip(*(torch.stack(ps).cpu() for ps in zip(*snapshots))))
+    return FirstEpoch([0, *(s.batch for s in steps)], *map(column, ('loss', 'grad_norm', 'threes')), *judged, copies)
 
-# %% ../nbs/22_steps.ipynb #c1446660
+# %% ../nbs/22_steps.ipynb #4552af6e
 def broken_at(
     recipe, # `Recipe`
     data,   # `Digits`, on the device to run on
@@ -101,7 +115,7 @@ def broken_at(
     "The first batch whose loss is infinite or not a number"
     for step in each_step(recipe, data):
         if step.epoch > recipe.epochs or stop(): return None
-        if not math.isfinite(step.loss): return step.epoch, step.batch, step.loss
+        if not step.loss.isfinite(): return step.epoch, step.batch, step.loss.item()
 
 # %% ../nbs/22_steps.ipynb #ee62dc0e
 @torch.no_grad()
@@ -119,7 +133,7 @@ def squared_lr_limit(
         steepest = max(steepest, (2*(x@v).square().sum()/len(x)).item())
     return 2/steepest
 
-# %% ../nbs/22_steps.ipynb #39131ee7
+# %% ../nbs/22_steps.ipynb #aca4bf2a
 @dataclass(frozen=True, eq=False)
 class Glance:
     "What a model makes of a sample of the training pictures"
@@ -134,9 +148,13 @@ def glance(
     y,      # Labels, `[n,1]`
 ): # `Glance`
     "Gradient and confidences of the model whose parameters are `params`"
-    params = [p.detach().to(x.device).requires_grad_() for p in params]
-    scores = F.linear(x, *params) if len(params) == 2 else _scores(make_model(recipe).to(x.device), [params], x)
-    grads = torch.autograd.grad(losses[recipe.loss](scores, y), params)
+    if recipe.model == 'linear':
+        weight, bias = (p.to(x.device) for p in params)
+        scores, *grads = closed_grad(recipe.loss, x, y[:,0], weight[0], bias)
+    else:
+        params = [p.detach().to(x.device).requires_grad_() for p in params]
+        scores = _scores(recipe, [params], x)
+        grads = torch.autograd.grad(losses[recipe.loss](scores, y), params)
     p = scores.detach().sigmoid()
     norm = torch.stack([g.norm() for g in grads]).norm().item()
     share = saturated(p) if p.isfinite().all() else math.nan
