@@ -139,7 +139,7 @@ def closed_grad(
     dz = _slopes[loss](z, _signs[loss](y))/len(x)
     return z, x.T@dz, dz.sum(0, keepdim=True)
 
-# %% ../nbs/11_engine.ipynb #375f4f0f
+# %% ../nbs/11_engine.ipynb #03cfff5d
 @dataclass(frozen=True, eq=False)
 class Record:
     "Where a run stands after an epoch"
@@ -153,7 +153,8 @@ class Record:
 def _record(epoch, train_loss, model, data, loss_func):
     preds, params = model(data.valid_x), list(model.parameters())
     numbers = torch.stack([train_loss, loss_func(preds, data.valid_y), batch_accuracy(preds, data.valid_y)])
-    numbers, *copies = torch.cat([numbers, *(p.view(-1) for p in params)]).cpu().split([3, *(p.numel() for p in params)])
+    flat = torch.cat([numbers, *(p.view(-1) for p in params)]).cpu()         # one copy, wherever it comes from
+    numbers, *copies = flat.split([3, *(p.numel() for p in params)])
     return Record(epoch, *numbers.tolist(), tuple(c.view_as(p) for c, p in zip(copies, params)))
 
 def run(

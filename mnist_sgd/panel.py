@@ -115,7 +115,7 @@ def _png(figure):
     with _drawing: figure.savefig(f, format='png', dpi=90, bbox_inches='tight')
     return b64encode(f.getvalue()).decode()
 
-# %% ../nbs/12_panel.ipynb #261247ff
+# %% ../nbs/12_panel.ipynb #cd2e491e
 class Panel:
     "Controls that rerun `work` and redraw; `run` does it at once and returns the last state"
     frame = .05  # Seconds between redraws, at least; so long may work go on when newer values wait
@@ -215,7 +215,7 @@ class Panel:
         else: self._work()
 
     def _work(self, stop=lambda: False):
-        "Work through what the controls say now, drawing as states come; when told to `stop`, with a frame of what there is"
+        "Work through what the controls say now, drawing as states come; told to `stop`, draw what there is"
         with self._turn: self._draw_all(stop)
 
     def _draw_all(self, stop):
