@@ -70,7 +70,7 @@ def digit_epochs(
         weights = next(model.parameters()).detach().clone()
         yield dict(hidden=hidden, lr=lr, accs=list(accs), confusion=counts, silent=silent, weights=weights)
 
-# %% ../nbs/09_beyond.ipynb #17f47620
+# %% ../nbs/09_beyond.ipynb #d9466aa9
 def _units(weights, cols=6):
     "Weights `[n,64]` of up to 30 units as one picture of 8x8 tiles, colours as numbers from 0 to 255"
     from matplotlib import colormaps
@@ -80,35 +80,32 @@ def _units(weights, cols=6):
     picture = tiles.reshape(-1, cols, 9, 9).transpose(1, 2).reshape(-1, cols*9)
     return (255*colormaps['PuOr'](picture.numpy()/2 + .5)[:,:,:3]).astype('uint8')
 
-def _digits_svg(state, summary):
-    import io
+def _digits_svg(state):
     from base64 import b64encode
+    import io
     from PIL import Image
+    from mnist_sgd.picture import Curve, chart, side_by_side
     file, picture = io.BytesIO(), _units(state['weights'])
     Image.fromarray(picture).save(file, 'png')
-    curve = ' '.join(f'{5*e},{150 - 150*a:.1f}' for e, a in enumerate(state['accs']))
     cells = ''.join(f'<rect x="{15*j}" y="{15*i}" width="15" height="15" '
-                    f'fill="#542788" opacity="{n/40:.2f}"/>'
+                    f'style="fill:var(--sgd-b,#542788)" opacity="{n/40:.2f}"/>'
                     f'<text x="{15*j + 7.5}" y="{15*i + 11}" '
                     f'fill="{"white" if n > 20 else "currentColor"}">{n}</text>'
                     for i, row in enumerate(state['confusion'].tolist()) for j, n in enumerate(row) if n)
     names = ''.join(f'<text x="-8" y="{15*i + 11}">{i}</text>'
                     f'<text x="{15*i + 7.5}" y="163">{i}</text>'
                     for i in range(10))
-    return (f'<svg viewBox="0 0 660 215" width="100%" style="max-width:900px" role="img" aria-label="{summary}" '
-            f'data-hidden="{state["hidden"]}" data-lr="{state["lr"]:g}" data-epoch="{len(state["accs"]) - 1}" '
-            f'font-family="sans-serif" font-size="12" fill="currentColor">'
-            f'<g transform="translate(30,28)">'
-            f'<text y="-10" font-weight="bold">accuracy {state["accs"][-1]:.3f}</text>'
-            f'<path d="M0 0V150H150" fill="none" stroke="currentColor" opacity=".4"/>'
-            f'<text x="-8" y="9" text-anchor="end">1</text><text x="-8" y="150" text-anchor="end">0</text>'
-            f'<text x="150" y="166" text-anchor="end">epoch 30</text>'
-            f'<polyline points="{curve}" fill="none" stroke="#542788" stroke-width="2"/></g>'
-            f'<g transform="translate(250,28)"><text y="-10" font-weight="bold">down: is; across: taken for</text>'
-            f'<g font-size="9" text-anchor="middle">{cells}{names}</g></g>'
-            f'<g transform="translate(450,28)"><text y="-10" font-weight="bold">what the first layer looks for</text>'
-            f'<image width="180" height="{180*len(picture)/54:.0f}" style="image-rendering:pixelated" '
-            f'href="data:image/png;base64,{b64encode(file.getvalue()).decode()}"/></g></svg>')
+    def beside(title, body):
+        return (f'<svg viewBox="0 0 270 222" role="img" aria-label="{title}" font-size="12" fill="currentColor">'
+                f'<text x="8" y="16" font-weight="bold" font-size="13">{title}</text>{body}</svg>')
+    parts = [chart(f'accuracy {state["accs"][-1]:.3f}', [Curve(state['accs'])], 30, 'epoch'),
+             beside('down: is; across: taken for',
+                    f'<g transform="translate(60,30)" font-size="9" text-anchor="middle">{cells}{names}</g>'),
+             beside('what the first layer looks for',
+                    f'<image x="30" y="30" width="180" height="{180*len(picture)/54:.0f}" '
+                    f'style="image-rendering:pixelated" '
+                    f'href="data:image/png;base64,{b64encode(file.getvalue()).decode()}"/>')]
+    return side_by_side(parts, hidden=state['hidden'], lr=f'{state["lr"]:g}', epoch=len(state['accs']) - 1)
 
 class DigitsPanel(Panel):
     "Sliders for hidden units and lr; accuracy, confusion matrix and what the first layer looks for"
@@ -119,7 +116,7 @@ class DigitsPanel(Panel):
 
     def work(self, hidden, lr): return digit_epochs(hidden, lr)
 
-    def svg(self, state): return _digits_svg(state, self.summary(state))
+    def svg(self, state): return _digits_svg(state)
 
     def figure(self, state):
         from matplotlib.figure import Figure

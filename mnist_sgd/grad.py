@@ -71,7 +71,7 @@ def odometer(
         readings.append(_read(press, xb, yb, params, error))
     return readings
 
-# %% ../nbs/03_grad.ipynb #aeb07ecb
+# %% ../nbs/03_grad.ipynb #7134668d
 def _draw_bars(ax, readings):
     "Size of the fresh and of the stored gradient, for the latest presses"
     shown = readings[-9:]
@@ -80,7 +80,7 @@ def _draw_bars(ax, readings):
     ax.bar([i - .2 for i in range(len(shown))], fresh, .4, color='#542788', label='fresh')
     ax.bar([i + .2 for i in range(len(shown))], stored, .4, color='#b35806', label='stored')
     for i, r in enumerate(shown):
-        ratio = '' if r.stored is None else f'{r.ratio:.2f}x'
+        ratio = f'{r.ratio:.2f}x' if stored[i] else ''
         ax.text(i + .2, stored[i], ratio, ha='center', va='bottom', fontsize=8)
     names = [(r.press or 'start') + ('\nfailed' if r.error else '') for r in shown]
     ax.set_xticks(range(len(shown)), names, fontsize=7.5)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Training', 'Lab', 'Mystery']
 
-# %% ../nbs/07_live.ipynb #93566be8
+# %% ../nbs/07_live.ipynb #6e99455b
 import html, math, re, time
 from functools import cache
 from dataclasses import asdict, replace
@@ -14,7 +14,7 @@ from .data import load_data
 from .engine import pick_device, run
 from .lab_parts import broken_text, challenges, recipe_controls, runs_table
 from .panel import Panel
-from .picture import Curve, Run, chart, run_figure, run_svg, side_by_side, weights_svg
+from .picture import Curve, Run, chart, colors, run_figure, run_svg, side_by_side, weights_svg
 from .recipe import Recipe, parse_recipe, recipe_text
 from .steps import broken_at, every_12th, first_epoch, glance
 
@@ -207,7 +207,7 @@ def busy(self:Lab, is_busy):
         speed = f'{1000*seconds/epochs:.1f} ms an epoch, {len(self.data.train_x)*epochs/seconds:,.0f} pictures a second'
         self.facts.value = f'<p style="margin:0">{speed}</p>'
 
-# %% ../nbs/07_live.ipynb #62937b51
+# %% ../nbs/07_live.ipynb #c64f5638
 class Mystery(Panel):
     "A slider through the batches of the first epoch, and the switch that solves the case"
     def __init__(self,
@@ -230,8 +230,8 @@ class Mystery(Panel):
         n = len(first.batch) - 1
         def here(x): return f'<path d="M{40 + 220*x:.0f} 30v150" stroke="currentColor" stroke-width="2" opacity=".5"/>'
         strip = ''.join(f'<rect x="{40 + 220*(i - 1)/n:.1f}" y="181" width="{200/n:.1f}" height="4" '
-                        f'style="fill:var(--sgd-{"b" if t > .5 else "a"},{"#542788" if t > .5 else "#b35806"})" '
-                        f'opacity="{.3 + .7*abs(2*t - 1):.1f}"/>' for i, t in enumerate(first.threes) if i)
+                        f'style="fill:{colors["b" if t > .5 else "a"]}" opacity="{.3 + .7*abs(2*t - 1):.1f}"/>'
+                        for i, t in enumerate(first.threes) if i)
         sure = [Curve(first.mean_p, 'grey', '2 2', 'mean p'), Curve(first.accuracy, label='accuracy')]
         size = [Curve([math.nan, *(math.log10(max(g, 1e-6)) for g in first.grad_norm[1:])], 'a')]
         parts = [chart('how sure, and how right', sure, n, 'batch', more=here(batch/n) + strip),

@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['trend', 'Guess', 'Outcome', 'predict']
 
-# %% ../nbs/19_predict.ipynb #c2a74a24
+# %% ../nbs/19_predict.ipynb #fe3ccf09
 import html, math
+from base64 import b64encode
 from .progress import note_guess
 
 # %% ../nbs/19_predict.ipynb #1cfcae21
@@ -19,7 +20,7 @@ def trend(
     if not math.isfinite(last): return 'NaN'
     return 'stuck' if abs(last - first) < still else 'up' if last > first else 'down'
 
-# %% ../nbs/19_predict.ipynb #95ee09f4
+# %% ../nbs/19_predict.ipynb #5c95b09d
 class Guess:
     "A guess, made by a word, a button or a slider; `reveal` shows what happened beside it"
     def __init__(self, guess, among, between, ask, lesson):
@@ -32,7 +33,9 @@ class Guess:
         else: self.control = w.ToggleButtons(options=list(among), value=None, button_style='')
         self.control.observe(lambda change: self._choose(change['new']), 'value')
         self.text = w.HTML(f'<p role="status">{html.escape(self.summary)}</p>')
-        self.widget = w.VBox([w.HTML(f'<p><b>{html.escape(ask)}</b></p>'), self.control, self.text])
+        here = w.Button(description='this is my guess', layout=w.Layout(width='auto'))   # also where the slider began
+        here.on_click(lambda _: self._choose(self.control.value))
+        self.widget = w.VBox([w.HTML(f'<p><b>{html.escape(ask)}</b></p>'), self.control, *[here]*bool(between), self.text])
         if guess is not None:
             self.control.value = guess
             self._choose(guess)                          # also where the slider stands there already
@@ -70,7 +73,7 @@ class Guess:
         if right is not None and self.lesson: note_guess(self.lesson[:2], self.ask or 'guess', right)
         return Outcome(self, actual if self.among else float(actual), right, curve)
 
-# %% ../nbs/19_predict.ipynb #24c97e56
+# %% ../nbs/19_predict.ipynb #7f3eabdb
 class Outcome:
     "What happened, in words and as a small figure, with the guess beside it"
     def __init__(self, guess, actual, right, curve):
@@ -87,15 +90,19 @@ class Outcome:
         "The figure: boxes with the choices, or a line with two marks, and the curve if there is one"
         marks, width = (_words if self.guess.among else _line)(self)
         if self.curve: marks, width = marks + _sparkline(self.curve, width + 20), width + 140
-        return (f'<svg role="img" aria-label="{html.escape(repr(self))}" viewBox="0 0 {width} 62" width="{width}" '
-                f'style="max-width:100%;font:12px sans-serif">{marks}</svg>')
+        return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} 62" width="{width}" height="62" '
+                f'style="font:12px sans-serif"><rect width="100%" height="100%" fill="white"/>{marks}</svg>')
 
-    def _repr_html_(self): return f'<p role="status">{html.escape(repr(self))}</p>{self.svg()}'
+    def _repr_html_(self):
+        said, picture = html.escape(repr(self)), b64encode(self.svg().encode()).decode()
+        page = (f'<p role="status">{said}</p>'               # as an image it is also shown where no kernel has run it
+                f'<img alt="{said}" style="max-width:100%" src="data:image/svg+xml;base64,{picture}">')
+        return page if self.value is not None else f'<details><summary>No guess: see what happened</summary>{page}</details>'
 
-# %% ../nbs/19_predict.ipynb #4f8b7718
+# %% ../nbs/19_predict.ipynb #467b1482
 _purple, _orange = '#542788', '#b35806'
 
-def _text(x, y, text, colour='currentColor'):
+def _text(x, y, text, colour='black'):
     return f'<text x="{x:g}" y="{y:g}" text-anchor="middle" fill="{colour}">{html.escape(text)}</text>'
 
 def _words(outcome):
@@ -105,7 +112,7 @@ def _words(outcome):
         edge = f'stroke="{_orange}" stroke-width="4"' if guessed else 'stroke="gray"'
         fill = _purple if happened else 'none'
         marks += f'<rect x="{x + 4}" y="4" width="{wide - 8}" height="26" rx="4" fill="{fill}" {edge}/>'
-        marks += _text(x + wide/2, 22, word, 'white' if happened else 'currentColor')
+        marks += _text(x + wide/2, 22, word, 'white' if happened else 'black')
         if happened: marks += _text(x + wide/2, 44, 'it is this')
         if guessed: marks += _text(x + wide/2, 58, 'your guess')
     return marks, wide*len(outcome.guess.among)

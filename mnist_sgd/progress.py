@@ -9,7 +9,7 @@ __all__ = ['session', 'Progress', 'note_exercise', 'note_solved', 'note_guess', 
 import json, os, tempfile
 from dataclasses import dataclass
 
-# %% ../nbs/21_progress.ipynb #f2e17b2f
+# %% ../nbs/21_progress.ipynb #ed33e2f5
 class Progress:
     "Exercises that there are, those solved, and guesses made, each as `'03/slope'`"
     def __init__(self): self.exercises, self.solved, self.guesses, self.path = set(), set(), {}, None
@@ -19,7 +19,7 @@ class Progress:
         def mine(keys): return [k for k in keys if k.startswith(f'{lesson[:2]}/')]
         all_, solved, guesses = (mine(keys) for keys in (self.exercises, self.solved, self.guesses))
         right = sum(self.guesses[k] for k in guesses)
-        foreseen = f'{right} of {len(guesses)} predictions right' if guesses else 'no predictions made'
+        foreseen = f'{right} of {len(guesses)} predictions right at the first guess' if guesses else 'no predictions made'
         return f'{lesson}: {len(solved)} of {len(set(all_) | set(solved))} exercises solved, {foreseen}.'
 
 # %% ../nbs/21_progress.ipynb #995442c8
@@ -67,7 +67,7 @@ def note_guess(lesson, question, right):
     "Remember whether a guess was right; the first answer to a question counts"
     session.guesses.setdefault(f'{lesson}/{question}', bool(right)); _save()
 
-# %% ../nbs/21_progress.ipynb #09ffcd5f
+# %% ../nbs/21_progress.ipynb #eed8749f
 def keep_progress(
     path='progress.json', # File beside the notebook; None to stop keeping
 ):
@@ -86,4 +86,5 @@ def progress(
     lesson, # Such as '03_grad'
 ): # `ProgressLine`
     "Exercises solved and predictions right in `lesson`"
-    return ProgressLine(session.line(lesson))
+    forgetful = ' It counts since the kernel started; keep_progress() would keep it in a file.'
+    return ProgressLine(session.line(lesson) + forgetful*(session.path is None))
