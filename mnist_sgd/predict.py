@@ -20,7 +20,7 @@ def trend(
     if not math.isfinite(last): return 'NaN'
     return 'stuck' if abs(last - first) < still else 'up' if last > first else 'down'
 
-# %% ../nbs/19_predict.ipynb #03bda3db
+# %% ../nbs/19_predict.ipynb #ec97e25b
 class Guess:
     "A guess, made by a word, a button or a slider; `reveal` shows what happened beside it"
     def __init__(self, among, between, ask, lesson):
@@ -33,9 +33,10 @@ class Guess:
         else: self.control = w.ToggleButtons(options=list(among), value=None, button_style='')
         self.control.observe(lambda change: self._choose(change['new']), 'value')
         self.text = w.HTML(f'<p role="status">{html.escape(self.summary)}</p>')
-        here = w.Button(description='this is my guess', layout=w.Layout(width='auto'))   # also where the slider began
+        here = w.Button(description='this is my guess', layout=w.Layout(width='auto', align_self='flex-start'))
         here.on_click(lambda _: self._choose(self.control.value))
-        self.widget = w.VBox([w.HTML(f'<p><b>{html.escape(ask)}</b></p>'), self.control, *[here]*bool(between), self.text])
+        question = w.HTML(f'<p><b>{html.escape(ask)}</b></p>')
+        self.widget = w.VBox([question, self.control, *[here]*bool(between), self.text])
 
     def _choose(self, value):
         self.value = value
@@ -82,7 +83,7 @@ class Guess:
         if right is not None and self.lesson: note_guess(self.lesson[:2], self.ask or 'guess', right)
         return Outcome(self, actual if self.among else float(actual), right, curve)
 
-# %% ../nbs/19_predict.ipynb #7f3eabdb
+# %% ../nbs/19_predict.ipynb #d74ad694
 class Outcome:
     "What happened, in words and as a small figure, with the guess beside it"
     def __init__(self, guess, actual, right, curve):
@@ -106,7 +107,8 @@ class Outcome:
         said, picture = html.escape(repr(self)), b64encode(self.svg().encode()).decode()
         page = (f'<p role="status">{said}</p>'               # as an image it is also shown where no kernel has run it
                 f'<img alt="{said}" style="max-width:100%" src="data:image/svg+xml;base64,{picture}">')
-        return page if self.value is not None else f'<details><summary>No guess: see what happened</summary>{page}</details>'
+        if self.value is not None: return page
+        return f'<details><summary>No guess: see what happened</summary>{page}</details>'
 
 # %% ../nbs/19_predict.ipynb #467b1482
 _purple, _orange = '#542788', '#b35806'

@@ -69,7 +69,7 @@ def run_many(
         histories.update(zip(idxs, _run_group(group, data) if len(group) > 1 else [tuple(run(group[0], data))]))
     return [Run(r, histories[i], str(device)) for i, r in enumerate(recipes)]
 
-# %% ../nbs/08_sweep.ipynb #0f21f8e9
+# %% ../nbs/08_sweep.ipynb #74f1f71e
 class SweepPanel(Panel):
     "Sliders that look through trained runs: which one, and after how many epochs"
     def __init__(self,
@@ -126,7 +126,8 @@ class SweepPanel(Panel):
     def summary(self, state):
         "The chosen run, in a sentence"
         last, asked = state.history[-1], self.controls['lr'].value
-        nearest = '' if math.isclose(asked, state.recipe.lr, rel_tol=.01) else f' (the trained lr nearest to {asked:.3g})'
+        same = math.isclose(asked, state.recipe.lr, rel_tol=.01)
+        nearest = '' if same else f' (the trained lr nearest to {asked:.3g})'
         return (f"{recipe_text(state.recipe)}{nearest}: accuracy {last.accuracy:.4f} after epoch {last.epoch}, "
                 f"loss {last.valid_loss:.4f}.")
 
