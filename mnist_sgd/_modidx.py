@@ -336,6 +336,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                       'mnist_sgd/exercises_steps.py'),
                                            'mnist_sgd.exercises_steps._grads': ( 'exercises_steps.html#_grads',
                                                                                  'mnist_sgd/exercises_steps.py'),
+                                           'mnist_sgd.exercises_steps._half_divided': ( 'exercises_steps.html#_half_divided',
+                                                                                        'mnist_sgd/exercises_steps.py'),
                                            'mnist_sgd.exercises_steps._has_grad': ( 'exercises_steps.html#_has_grad',
                                                                                     'mnist_sgd/exercises_steps.py'),
                                            'mnist_sgd.exercises_steps._is': ('exercises_steps.html#_is', 'mnist_sgd/exercises_steps.py'),

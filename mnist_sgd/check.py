@@ -348,13 +348,13 @@ def _general(ex, tries, wrong):
                 'Print the shape after each line: where does it go astray?')
     return _related(ex, tries, wrong)
 
-# %% ../nbs/18_check.ipynb #4bd745a1
+# %% ../nbs/18_check.ipynb #7a362284
 def _other_kind(got, want):
     "A list, a tuple or a number where a tensor is wanted, or the other way round"
     one = _is_number(want)
     if isinstance(got, (list, tuple)) and (one or isinstance(want, Tensor)):
         named, wanted = type(got).__name__, 'one number' if one else 'a tensor'
-        if len(got) == 1: more = 'Is there a comma or a pair of brackets too many?'
+        if len(got) == 1 and isinstance(got[0], (Tensor, int, float)): more = 'Is there a comma or a pair of brackets too many?'
         elif one: more = 'What is to become of its parts?'
         else: more = '`torch.tensor` makes one of numbers, `torch.cat` and `torch.stack` of tensors.'
         return f'It gives a {named}, and {wanted} is wanted.', more
@@ -436,7 +436,7 @@ def _same_shapes(got, want):
         return isinstance(got, (list, tuple)) and len(got) == len(want) and all(map(_same_shapes, got, want))
     return torch.as_tensor(got).shape == torch.as_tensor(want).shape
 
-# %% ../nbs/18_check.ipynb #2594786e
+# %% ../nbs/18_check.ipynb #44439293
 _errors = [
     (r"'NoneType'", r'\.grad\b', '`.grad` is None there{}.',
      'Only `backward()` fills it: before the first one it is None, and so it is in a new tensor, such as `p = p - ...` '
@@ -445,8 +445,8 @@ _errors = [
      '`.grad` is None until a `backward()` has filled it, and in a new tensor, such as `p = p - ...` makes. '
      'To forget, `p.grad = None` always works.'),
     (r'element 0 of tensors does not require grad', '', '`backward()` has nothing to go back on{}.',
-     'Is the loss made from the parameters, out of sight of no `no_grad`, `item()` or `detach()`? And in '
-     '`mnist_loss(preds, yb)` the predictions come first.'),
+     'The loss has to come from tensors that require grad, and what is made under `no_grad`, or by `item()` or '
+     '`detach()`, does not. In `mnist_loss(preds, yb)` the predictions come first.'),
     (r'a leaf Variable that requires grad', '', 'PyTorch refuses to change a parameter in place while it records{}.',
      'The update is no part of the model: what hides it from autograd?'),
     (r'Boolean value of Tensor', '', 'Here a whole tensor is asked for a single yes or no{}.',
@@ -457,10 +457,10 @@ _errors = [
      'Put brackets around each comparison.')]
 
 def _general_error(failure):
-    "What can be said about an error that many a lesson provokes: diagnosis and direction, or None"
+    "What can be said about an error that many a lesson provokes: diagnosis, direction and the error, or None"
     for message, line, diagnosis, direction in _errors:
         if re.search(message, failure.message) and re.search(line, failure.line):
-            return diagnosis.format(_where(failure)), f'{direction} ({failure.kind}: {failure.message})'
+            return diagnosis.format(_where(failure)), direction, ('the error', shown(failure))
 
 # %% ../nbs/18_check.ipynb #e476a0a4
 def _where_apart(got, want):

@@ -248,7 +248,7 @@ def _drawn_alike(got, want):
 def my_init_params(size, std):
     return (torch.randn(size)*std).requires_grad_()
 
-# %% ../nbs/20_exercises_pictures.ipynb #f9c4995d
+# %% ../nbs/20_exercises_pictures.ipynb #998b0804
 @my_init_params.mistake(lambda got, *_: f'It returns {got}, and not a tensor.',
                         '`requires_grad` is a property that says yes or no; the call is `requires_grad_()`.',
                         when=lambda got, *_: isinstance(got, bool))
@@ -281,17 +281,17 @@ def _(size, std): return torch.randn(size).requires_grad_()
 
 @my_init_params.mistake('All numbers are positive.',
                         '`rand` draws from 0 to 1; the bell curve is another function.',
-                        when=lambda got, want, size, std: got['mean'] > .3*std and got['beyond two spreads'] < .015)
+                        when=lambda got, *_: got['mean'] > .3*got['spread'] and got['beyond two spreads'] < .015)
 def _(size, std): return (torch.rand(size)*std).requires_grad_()
 
 @my_init_params.mistake(lambda got, *_: f'The mean is {got["mean"]:.2g} and not 0.',
                         'What moves all numbers to one side?',
-                        when=lambda got, want, size, std: abs(got['mean']) > .3*std)
+                        when=lambda got, *_: abs(got['mean']) > .3*got['spread'])
 def _(size, std): return torch.normal(std, std, size).requires_grad_()
 
 @my_init_params.mistake('The mean is 0, but this is no bell curve: nothing lies far out.',
                         'Is there a function that draws from the bell curve itself?',
-                        when=lambda got, want, size, std: got['beyond two spreads'] < .015)
+                        when=lambda got, *_: abs(got['mean']) < .15*got['spread'] and got['beyond two spreads'] < .015)
 def _(size, std): return ((torch.rand(size) - .5)*12**.5*std).requires_grad_()
 
 @my_init_params.mistake('The spread is 1/std: wide becomes narrow.', 'Multiply.',
@@ -438,7 +438,7 @@ def _tried_std(std):
 def wide_std():
     return 1.
 
-# %% ../nbs/20_exercises_pictures.ipynb #9e9f2bb4
+# %% ../nbs/20_exercises_pictures.ipynb #999eef23
 @wide_std.mistake('With all weights at 0 every p is exactly 0.5.',
                   'Nothing is less certain than that: go the other way.',
                   when=lambda got, want: got['std'] == 0)
@@ -456,7 +456,7 @@ def _(): return math.inf
                   when=lambda got, want: got['share'] < .05)
 def _(): return .01
 
-@wide_std.mistake(lambda got, want: f'Nearly: {got["share"]:.0%} of the pictures are saturated.',
+@wide_std.mistake(lambda got, want: f'Nearly: {got["share"]:.1%} of the pictures are saturated.',
                   'A little wider still.', when=lambda got, want: got['share'] >= .05)
 def _(): return .3
 

@@ -59,7 +59,7 @@ def my_slope(f, x):
     h = .001
     return (f(x + h) - f(x - h)) / (2*h)
 
-# %% ../nbs/20_exercises_steps.ipynb #c923fa05
+# %% ../nbs/20_exercises_steps.ipynb #6090f436
 def _reach(got): return max(map(abs, got.away))
 
 def _span(got): return max(got.away + (0.,)) - min(got.away + (0.,))
@@ -108,7 +108,8 @@ def _(f, x):
     return (f(x + h) - f(x - h)) / 2*h
 
 @my_slope.mistake('This is how much `f` changes, and not yet how steep it is.', 'Divide by the distance.',
-               when=lambda got, want, f, x: same(got/_span(got), want or _one_sided(got, f, x), .02))
+               when=lambda got, want, f, x: any(same(got/_span(got)*k, want or _one_sided(got, f, x), .02)
+                                                for k in (1, 2)))
 def _(f, x): return f(x + .001) - f(x - .001)
 
 def _too_wide(got, want, f, x):
@@ -118,6 +119,13 @@ def _too_wide(got, want, f, x):
 @my_slope.mistake(lambda got, *_: f'The points are too far apart: with a step of {_reach(got):g} the bend of the '
                       'curve counts.', 'Make `h` smaller, such as 1e-3.', when=_too_wide)
 def _(f, x): return (f(x + 1) - f(x - 1)) / 2
+
+def _half_divided(got, want, f, x):
+    return same(got, f(x + max(got.away)) - f(x + min(got.away))/_span(got), 1e-3)
+
+@my_slope.mistake('Only the second value is divided: `/` binds closer than `-`.', 'Put brackets around the difference.',
+               when=_half_divided)
+def _(f, x): return f(x + .001) - f(x - .001) / .002
 
 # %% ../nbs/20_exercises_steps.ipynb #24cd4478
 def _grad_cases():
@@ -140,7 +148,7 @@ def my_linear_grad(xb, yb, weights, bias):
     dz = (1 - 2*yb) * p*(1-p) / len(xb)
     return xb.T@dz, dz.sum(0)
 
-# %% ../nbs/20_exercises_steps.ipynb #d64e2089
+# %% ../nbs/20_exercises_steps.ipynb #5d8efd93
 def _dz(xb, yb, weights, bias):
     p = (xb@weights + bias).sigmoid()
     return (1 - 2*yb) * p*(1-p) / len(xb)
@@ -176,7 +184,7 @@ def _(*args): return linear_grad(*args)[0], _dz(*args)
 
 @my_linear_grad.mistake(lambda got, *_: f'The weights\' gradient lies on its side, with shape {list(got[0].shape)}.',
                         'It has the shape of the weights, `[d,1]`: `xb.T` comes first in the product.',
-                        when=lambda got, want, *_: same(got[0].T, want[0]) and got[0].dim() == 2)
+                        when=lambda got, want, *_: got[0].dim() == 2 and same(got[0].T, want[0]))
 def _(xb, *args): return _dz(xb, *args).T@xb, _dz(xb, *args).sum(0)
 
 @my_linear_grad.mistake(lambda got, *_: f'The weights\' gradient has shape {list(got[0].shape)}: the numbers are '
