@@ -117,7 +117,7 @@ def untouched(
     if isinstance(answer, str): return not answer.strip()
     return (inspect.isclass(answer) or inspect.isfunction(answer)) and all(map(_is_empty, _functions(answer)))
 
-# %% ../nbs/18_check.ipynb #32e01359
+# %% ../nbs/18_check.ipynb #d7ffdea7
 @dataclass(frozen=True)
 class Failure:
     "An answer that raised, or went on for too long"
@@ -135,6 +135,32 @@ def _failure(error, answer):
 def _where(failure):
     if not failure.number: return ''
     return f', in line {failure.number}' + (f': `{failure.line}`' if failure.line else '')
+
+_errors = [
+    (r"'NoneType'", r'\.grad\b', '`.grad` is None there{}.',
+     'Only `backward()` fills it: before the first one it is None, and so it is in a new tensor, such as `p = p - ...` '
+     'makes. To forget, `p.grad = None` does as well as `zero_()`, and always works.'),
+    (r"'NoneType' object has no attribute 'zero_'", '', 'Something is None there that should be emptied{}.',
+     '`.grad` is None until a `backward()` has filled it, and in a new tensor, such as `p = p - ...` makes. '
+     'To forget, `p.grad = None` always works.'),
+    (r'element 0 of tensors does not require grad', '', '`backward()` has nothing to go back on{}.',
+     'The loss has to come from tensors that require grad, and what is made under `no_grad`, or by `item()` or '
+     '`detach()`, does not. In `mnist_loss(preds, yb)` the predictions come first.'),
+    (r'a leaf Variable that requires grad', '', 'PyTorch refuses to change a parameter in place while it records{}.',
+     'The update is no part of the model: what hides it from autograd?'),
+    (r'Boolean value of Tensor', '', 'Here a whole tensor is asked for a single yes or no{}.',
+     '`or`, `and`, `not` and `if` want one; `|`, `&` and `torch.where` go element by element.'),
+    (r'mean\(\): could not infer output dtype', '', 'True and False, or whole numbers, have no `mean()` here{}.',
+     'Turn them into floats first: `.float().mean()`.'),
+    (r"for [|&]: 'float' and 'Tensor'|bitwise_(or|and)\w*. not implemented", '',
+     '`|` and `&` bind closer than `<` and `>`{}.',
+     'Put brackets around each comparison.')]
+
+def _general_error(failure):
+    "What can be said about an error that many a lesson provokes: diagnosis, direction and the error, or None"
+    for message, line, diagnosis, direction in _errors:
+        if re.search(message, failure.message) and re.search(line, failure.line):
+            return diagnosis.format(_where(failure)), direction, ('the error', f'{failure.kind}: {failure.message}')
 
 # %% ../nbs/18_check.ipynb #bd0e1d31
 def shown(
@@ -170,7 +196,7 @@ def _apart(got, want):
     keys = [k for k in want if k not in got or not same(got[k], want[k])] or list(want)
     return {k: got.get(k, 'nothing') for k in keys}, {k: want[k] for k in keys}
 
-# %% ../nbs/18_check.ipynb #02326a0c
+# %% ../nbs/18_check.ipynb #7fcc47c4
 @dataclass(frozen=True)
 class Mistake:
     "A known wrong answer, and what to say to it"
@@ -187,7 +213,6 @@ class Try:
     want: object
     changed: tuple # Names of the inputs that it changed
 
-# %% ../nbs/18_check.ipynb #0bfb7c9c
 class Exercise:
     "A task with an answer to compare with and the mistakes that are known"
     def __init__(self,
@@ -312,7 +337,7 @@ def _alike(a, b):
     if isinstance(a, Failure) and isinstance(b, Failure): return _error(a) == _error(b)
     return not isinstance(a, Failure) and same(a, b)
 
-# %% ../nbs/18_check.ipynb #e41a0f0a
+# %% ../nbs/18_check.ipynb #d6688fd6
 def _kind(ex, answer):
     "What is wrong with the kind of thing that was given; None if nothing is"
     def kind(x): return 'class' if inspect.isclass(x) else 'function' if callable(x) else 'value'
@@ -348,13 +373,13 @@ def _general(ex, tries, wrong):
                 'Print the shape after each line: where does it go astray?')
     return _related(ex, tries, wrong)
 
-# %% ../nbs/18_check.ipynb #7a362284
 def _other_kind(got, want):
     "A list, a tuple or a number where a tensor is wanted, or the other way round"
     one = _is_number(want)
     if isinstance(got, (list, tuple)) and (one or isinstance(want, Tensor)):
         named, wanted = type(got).__name__, 'one number' if one else 'a tensor'
-        if len(got) == 1 and isinstance(got[0], (Tensor, int, float)): more = 'Is there a comma or a pair of brackets too many?'
+        alone = len(got) == 1 and isinstance(got[0], (Tensor, int, float))
+        if alone: more = 'Is there a comma or a pair of brackets too many?'
         elif one: more = 'What is to become of its parts?'
         else: more = '`torch.tensor` makes one of numbers, `torch.cat` and `torch.stack` of tensors.'
         return f'It gives a {named}, and {wanted} is wanted.', more
@@ -435,32 +460,6 @@ def _same_shapes(got, want):
     if isinstance(want, (list, tuple)):
         return isinstance(got, (list, tuple)) and len(got) == len(want) and all(map(_same_shapes, got, want))
     return torch.as_tensor(got).shape == torch.as_tensor(want).shape
-
-# %% ../nbs/18_check.ipynb #44439293
-_errors = [
-    (r"'NoneType'", r'\.grad\b', '`.grad` is None there{}.',
-     'Only `backward()` fills it: before the first one it is None, and so it is in a new tensor, such as `p = p - ...` '
-     'makes. To forget, `p.grad = None` does as well as `zero_()`, and always works.'),
-    (r"'NoneType' object has no attribute 'zero_'", '', 'Something is None there that should be emptied{}.',
-     '`.grad` is None until a `backward()` has filled it, and in a new tensor, such as `p = p - ...` makes. '
-     'To forget, `p.grad = None` always works.'),
-    (r'element 0 of tensors does not require grad', '', '`backward()` has nothing to go back on{}.',
-     'The loss has to come from tensors that require grad, and what is made under `no_grad`, or by `item()` or '
-     '`detach()`, does not. In `mnist_loss(preds, yb)` the predictions come first.'),
-    (r'a leaf Variable that requires grad', '', 'PyTorch refuses to change a parameter in place while it records{}.',
-     'The update is no part of the model: what hides it from autograd?'),
-    (r'Boolean value of Tensor', '', 'Here a whole tensor is asked for a single yes or no{}.',
-     '`or`, `and`, `not` and `if` want one; `|`, `&` and `torch.where` go element by element.'),
-    (r'mean\(\): could not infer output dtype', '', 'True and False, or whole numbers, have no `mean()` here{}.',
-     'Turn them into floats first: `.float().mean()`.'),
-    (r"for [|&]: 'float' and 'Tensor'|bitwise_(or|and)\w*. not implemented", '', '`|` and `&` bind closer than `<` and `>`{}.',
-     'Put brackets around each comparison.')]
-
-def _general_error(failure):
-    "What can be said about an error that many a lesson provokes: diagnosis, direction and the error, or None"
-    for message, line, diagnosis, direction in _errors:
-        if re.search(message, failure.message) and re.search(line, failure.line):
-            return diagnosis.format(_where(failure)), direction, ('the error', shown(failure))
 
 # %% ../nbs/18_check.ipynb #e476a0a4
 def _where_apart(got, want):

@@ -148,7 +148,7 @@ def my_linear_grad(xb, yb, weights, bias):
     dz = (1 - 2*yb) * p*(1-p) / len(xb)
     return xb.T@dz, dz.sum(0)
 
-# %% ../nbs/20_exercises_steps.ipynb #5d8efd93
+# %% ../nbs/20_exercises_steps.ipynb #dc412d27
 def _dz(xb, yb, weights, bias):
     p = (xb@weights + bias).sigmoid()
     return (1 - 2*yb) * p*(1-p) / len(xb)
@@ -188,7 +188,8 @@ def _(*args): return linear_grad(*args)[0], _dz(*args)
 def _(xb, *args): return _dz(xb, *args).T@xb, _dz(xb, *args).sum(0)
 
 @my_linear_grad.mistake(lambda got, *_: f'The weights\' gradient has shape {list(got[0].shape)}: the numbers are '
-                            'right, but it is no column.', '`xb.T@dz` gives a column, and so does `[:,None]` in the end.',
+                            'right, but it is no column.',
+                        '`xb.T@dz` gives a column, and so does `[:,None]` in the end.',
                         when=lambda got, want, *_: same(got[0], want[0][:,0]))
 def _(xb, *args): return (xb*_dz(xb, *args)).sum(0), _dz(xb, *args).sum(0)
 
@@ -655,7 +656,7 @@ def my_validate_epoch(model, valid_dl):
         n += len(xb)
     return right / n
 
-# %% ../nbs/20_exercises_steps.ipynb #15e4138e
+# %% ../nbs/20_exercises_steps.ipynb #a36d6b30
 def _right_in(model, dl): return [((model(xb) > 0) == (yb == 1)).sum().item() for xb, yb in dl]
 
 def _short(got, want, model, dl):
@@ -710,7 +711,8 @@ def _is_loss(got, want, model, dl):
     weighted = sum(loss*k for loss, k in zip(losses, n)) / sum(n)
     return any(same(float(got), value.item()) for value in (sum(losses), sum(losses)/len(dl), weighted))
 
-@my_validate_epoch.mistake('This is the loss, and not the accuracy.', 'A picture is right or wrong: count.', when=_is_loss)
+@my_validate_epoch.mistake('This is the loss, and not the accuracy.', 'A picture is right or wrong: count.',
+                           when=_is_loss)
 def _(model, dl): return sum(mnist_loss(model(xb), yb) for xb, yb in dl) / len(dl)
 
 # %% ../nbs/20_exercises_steps.ipynb #234d7932
