@@ -13,7 +13,7 @@ from torch import Tensor
 from .limit import TooLong, within
 from .progress import note_exercise, note_solved
 
-# %% ../nbs/18_check.ipynb #39a277ac
+# %% ../nbs/18_check.ipynb #fe8f8e37
 def _is_number(x):
     return isinstance(x, (bool, int, float)) or getattr(x, 'shape', None) == () and hasattr(x, 'item')
 
@@ -33,7 +33,7 @@ def same(
 ): # True or False
     "Do two results agree, all the way down?"
     if _is_number(want):
-        here = getattr(got, 'device', None) in (None, torch.device('cpu'), getattr(want, 'device', None))
+        here = not isinstance(got, Tensor) or got.device in (torch.device('cpu'), getattr(want, 'device', None))
         return _is_number(got) and here and _close(torch.as_tensor(got), torch.as_tensor(want), tol)
     if isinstance(want, Tensor):
         return isinstance(got, Tensor) and _traits(got) == _traits(want) and _close(got, want, tol)
@@ -43,21 +43,29 @@ def same(
     alike = isinstance(got, (list, tuple)) and len(got) == len(want)
     return alike and all(same(g, w, tol) for g, w in zip(got, want))
 
-# %% ../nbs/18_check.ipynb #6635921b
-def _rich(text): return re.sub('`([^`]+)`', r'<code>\1</code>', html.escape(text, quote=False))
+# %% ../nbs/18_check.ipynb #bab3c267
+_stressed = re.compile(r'(?<![\w*])\*(?=[^\s*])([^*]*[^\s*])\*(?![\w*])')   # *so*, and not the stars of 2*h*x
+
+def _stress(text, to):
+    "Put `to` for what stands between asterisks, but not within code"
+    parts = re.split('(`[^`]+`)', text)
+    return ''.join(p if p[:1] == '`' else _stressed.sub(to, p) for p in parts)
+
+def _rich(text):
+    return re.sub('`([^`]+)`', r'<code>\1</code>', _stress(html.escape(text, quote=False), r'<em>\1</em>'))
 
 def _box(colour, title, parts):
     "HTML: a title, and paragraphs or pairs of a label and some text"
     def line(text): return f'<p style="margin:.3em 0">{text}</p>'
     def block(text): return f'<pre style="margin:0 0 .3em 1em">{html.escape(text)}</pre>'
-    def pair(label, text): return line(_rich(label) + ':') + block(text)
+    def pair(label, text): return line(html.escape(label) + ':') + block(text)
     rows = ''.join(line(_rich(p)) if isinstance(p, str) else pair(*p) for p in parts)
     return (f'<div role="status" style="border-left:4px solid {colour};padding:.2em .8em;line-height:1.45">'
             f'{line(f"<b>{_rich(title)}</b>")}{rows}</div>')
 
 def _plain(title, parts):
     def pair(label, text): return f'{label}:\n' + textwrap.indent(text, '    ')
-    return '\n'.join([title, *(p if isinstance(p, str) else pair(*p) for p in parts)])
+    return '\n'.join([title, *(_stress(p, r'\1') if isinstance(p, str) else pair(*p) for p in parts)])
 
 @dataclass(frozen=True)
 class Verdict:
@@ -109,7 +117,7 @@ def untouched(
     if isinstance(answer, str): return not answer.strip()
     return (inspect.isclass(answer) or inspect.isfunction(answer)) and all(map(_is_empty, _functions(answer)))
 
-# %% ../nbs/18_check.ipynb #32e01359
+# %% ../nbs/18_check.ipynb #d7ffdea7
 @dataclass(frozen=True)
 class Failure:
     "An answer that raised, or went on for too long"
@@ -128,7 +136,33 @@ def _where(failure):
     if not failure.number: return ''
     return f', in line {failure.number}' + (f': `{failure.line}`' if failure.line else '')
 
-# %% ../nbs/18_check.ipynb #0b338379
+_errors = [
+    (r"'NoneType'", r'\.grad\b', '`.grad` is None there{}.',
+     'Only `backward()` fills it: before the first one it is None, and so it is in a new tensor, such as `p = p - ...` '
+     'makes. To forget, `p.grad = None` does as well as `zero_()`, and always works.'),
+    (r"'NoneType' object has no attribute 'zero_'", '', 'Something is None there that should be emptied{}.',
+     '`.grad` is None until a `backward()` has filled it, and in a new tensor, such as `p = p - ...` makes. '
+     'To forget, `p.grad = None` always works.'),
+    (r'element 0 of tensors does not require grad', '', '`backward()` has nothing to go back on{}.',
+     'The loss has to come from tensors that require grad, and what is made under `no_grad`, or by `item()` or '
+     '`detach()`, does not. In `mnist_loss(preds, yb)` the predictions come first.'),
+    (r'a leaf Variable that requires grad', '', 'PyTorch refuses to change a parameter in place while it records{}.',
+     'The update is no part of the model: what hides it from autograd?'),
+    (r'Boolean value of Tensor', '', 'Here a whole tensor is asked for a single yes or no{}.',
+     '`or`, `and`, `not` and `if` want one; `|`, `&` and `torch.where` go element by element.'),
+    (r'mean\(\): could not infer output dtype', '', 'True and False, or whole numbers, have no `mean()` here{}.',
+     'Turn them into floats first: `.float().mean()`.'),
+    (r"for [|&]: 'float' and 'Tensor'|bitwise_(or|and)\w*. not implemented", '',
+     '`|` and `&` bind closer than `<` and `>`{}.',
+     'Put brackets around each comparison.')]
+
+def _general_error(failure):
+    "What can be said about an error that many a lesson provokes: diagnosis, direction and the error, or None"
+    for message, line, diagnosis, direction in _errors:
+        if re.search(message, failure.message) and re.search(line, failure.line):
+            return diagnosis.format(_where(failure)), direction, ('the error', f'{failure.kind}: {failure.message}')
+
+# %% ../nbs/18_check.ipynb #bd0e1d31
 def shown(
     x, # A result or an input
 ): # Text
@@ -137,10 +171,18 @@ def shown(
     if isinstance(x, Tensor): return _shown_tensor(x)
     if isinstance(x, float): return f'{x:.6g}'
     if isinstance(x, dict): return '\n'.join(f'{k}: {shown(v)}' for k, v in x.items())
-    if isinstance(x, (list, tuple)):
-        return f'{type(x).__name__} of {len(x)}: ' + ', '.join([*map(shown, x[:4]), *['...'][:len(x) > 4]])
+    if isinstance(x, (list, tuple)): return _shown_list(x)
+    if _is_array(x): return f'array of shape {list(x.shape)}' if x.shape else f'array({x.item()})'
     if callable(x): return f'{"class" if inspect.isclass(x) else "function"} {getattr(x, "__name__", "")}'.strip()
-    return re.sub(' at 0x[0-9a-f]+', '', repr(x))
+    text = re.sub(' at 0x[0-9a-f]+', '', repr(x))
+    return text if len(text) <= 200 else text[:200] + '...'
+
+def _is_array(x): return type(x).__module__ == 'numpy' and type(x).__name__ == 'ndarray'
+
+def _shown_list(x):
+    name, deep = f'{type(x).__name__} of {len(x)}', any(isinstance(v, (list, tuple)) and len(v) > 4 for v in x)
+    if deep: return name + f', the first of them a {shown(x[0])}' if isinstance(x[0], (list, tuple)) else name
+    return name + ': ' + ', '.join([*map(shown, x[:4]), *['...'][:len(x) > 4]])
 
 def _shown_tensor(x):
     there, where = x.device.type != 'meta', '' if x.device.type == 'cpu' else f' on {x.device}'
@@ -154,7 +196,7 @@ def _apart(got, want):
     keys = [k for k in want if k not in got or not same(got[k], want[k])] or list(want)
     return {k: got.get(k, 'nothing') for k in keys}, {k: want[k] for k in keys}
 
-# %% ../nbs/18_check.ipynb #02326a0c
+# %% ../nbs/18_check.ipynb #7fcc47c4
 @dataclass(frozen=True)
 class Mistake:
     "A known wrong answer, and what to say to it"
@@ -171,7 +213,6 @@ class Try:
     want: object
     changed: tuple # Names of the inputs that it changed
 
-# %% ../nbs/18_check.ipynb #0bfb7c9c
 class Exercise:
     "A task with an answer to compare with and the mistakes that are known"
     def __init__(self,
@@ -262,7 +303,7 @@ def _source(ex):
     if not inspect.isclass(ex.right): lines.append(f'{ex.name} = {value}')
     return '\n'.join(lines)
 
-# %% ../nbs/18_check.ipynb #793d8b3b
+# %% ../nbs/18_check.ipynb #5d6fa2e6
 def _run(ex, answer, case, limit):
     "What `answer` gives for a case, and the names of the inputs that it changed"
     given = copy.deepcopy(case)
@@ -288,11 +329,15 @@ def _matches(ex, mistake, tries, wrong):
     try: return all(mistake.when(t.got, t.want, *t.case) for t in wrong)
     except Exception: return False
 
+def _error(failure):
+    "What an error says, in whichever order it names the two sides of `a*b`"
+    return failure.kind, sorted(re.findall(r'\w+', failure.message))
+
 def _alike(a, b):
-    if isinstance(a, Failure) and isinstance(b, Failure): return (a.kind, a.message) == (b.kind, b.message)
+    if isinstance(a, Failure) and isinstance(b, Failure): return _error(a) == _error(b)
     return not isinstance(a, Failure) and same(a, b)
 
-# %% ../nbs/18_check.ipynb #dfb55716
+# %% ../nbs/18_check.ipynb #d6688fd6
 def _kind(ex, answer):
     "What is wrong with the kind of thing that was given; None if nothing is"
     def kind(x): return 'class' if inspect.isclass(x) else 'function' if callable(x) else 'value'
@@ -309,20 +354,114 @@ def _general(ex, tries, wrong):
     "What can be said about any wrong result: diagnosis and direction, or None"
     got, want = wrong[0].got, wrong[0].want
     if got is None: return 'It returns nothing.', 'Is there a `return` in front of the result?'
+    if _is_array(got): return ('This is a numpy array and not a tensor.',
+        'Stay in PyTorch: tensors have `reshape`, `float()`, `mean()` and the like as well.')
     device, home = getattr(got, 'device', None), getattr(want, 'device', torch.device('cpu'))
-    if device not in (None, home): return (f'The result is on `{device}`, and the input is on `{home}`.',
-                                           'Make new tensors where the input is, with `device=x.device`.')
+    if isinstance(got, Tensor) and device != home:
+        return (f'The result is on `{device}`, and the input is on `{home}`.',
+                'Make new tensors where the input is, with `device=x.device`.')
     for i, name in enumerate(ex.inputs):
         if all(i < len(t.case) and same(t.got, t.case[i]) for t in tries):
             return f'What comes out is what went in: `{name}`, unchanged.', 'What has to be done to it first?'
     if all(same(t.got, got) for t in tries) and not all(same(t.want, want) for t in tries):
         told = f'It gives the same result whatever the input: {shown(got)}.'
         return told, 'Which of the inputs does it not look at?'
+    other = _other_kind(got, want) or _other_shape(tries, wrong)
+    if other: return other
     if isinstance(got, Tensor) and isinstance(want, Tensor) and got.shape != want.shape:
         return (f'The result has shape {list(got.shape)} where {list(want.shape)} is wanted.',
                 'Print the shape after each line: where does it go astray?')
+    return _related(ex, tries, wrong)
 
-# %% ../nbs/18_check.ipynb #4de4f4cc
+def _other_kind(got, want):
+    "A list, a tuple or a number where a tensor is wanted, or the other way round"
+    one = _is_number(want)
+    if isinstance(got, (list, tuple)) and (one or isinstance(want, Tensor)):
+        named, wanted = type(got).__name__, 'one number' if one else 'a tensor'
+        alone = len(got) == 1 and isinstance(got[0], (Tensor, int, float))
+        if alone: more = 'Is there a comma or a pair of brackets too many?'
+        elif one: more = 'What is to become of its parts?'
+        else: more = '`torch.tensor` makes one of numbers, `torch.cat` and `torch.stack` of tensors.'
+        return f'It gives a {named}, and {wanted} is wanted.', more
+    if isinstance(want, Tensor) and not one and isinstance(got, (bool, int, float)):
+        told = f'It gives the plain number {shown(got)}, and a tensor of shape {list(want.shape)} is wanted.'
+        return told, 'Where does the tensor become a number?'
+    if one and isinstance(got, Tensor) and got.dim():
+        few = f', of shape {list(got.shape)}' + (': brackets around a number' if got.numel() == 1 else '')
+        if isinstance(want, Tensor): return None
+        return f'It gives a tensor{few}, and one number is wanted.', 'What makes one number of it?'
+
+def _turned(got, want): return want.dim() == 2 == got.dim() and same(got.T, want)
+
+def _reshaped(got, want): return got.numel() == want.numel() and same(got.reshape(want.shape), want)
+
+def _whole(got, want):
+    return not got.is_floating_point() and want.is_floating_point() and same(got.to(want.dtype), want)
+
+def _other_shape(tries, wrong):
+    "The right numbers of the right result in another form"
+    if not all(isinstance(x, Tensor) for t in tries for x in (t.got, t.want)): return None
+    got, want = wrong[0].got, wrong[0].want
+    mine, right = list(got.shape), list(want.shape)
+    def always(related): return all(same(t.got, t.want) or related(t.got, t.want) for t in tries)
+    if always(_turned): return ('The numbers are right, but rows and columns have changed places: '
+                                f'the shape is {mine} where {right} is wanted.',
+                                '`.T` turns a matrix over: is one too many, or one missing?')
+    if always(_reshaped): return (f'The numbers are right, but their shape is {mine} and not {right}.',
+                                  'Which dimension is lost on the way, or comes in?')
+    if always(_whole): return (f'The numbers are right, but they are not floats: their type is `{got.dtype}`.',
+                               'What ends in `.float()` is made of floats.')
+
+# %% ../nbs/18_check.ipynb #61de21f1
+def _numbers(x):
+    "All numbers of a result in one tensor; None where there is something else in it"
+    if isinstance(x, dict): x = _items(x)
+    if isinstance(x, (list, tuple)):
+        parts = [_numbers(v) for v in x]
+        return torch.cat(parts) if parts and all(p is not None for p in parts) else None
+    if isinstance(x, bool) or not (_is_number(x) or isinstance(x, Tensor)): return None
+    x = torch.as_tensor(x).detach().cpu()
+    return None if x.dtype == torch.bool else x.double().flatten()
+
+def _rows(x): return len(x) if isinstance(x, list) or isinstance(x, Tensor) and x.dim() else 1
+
+_factors = [(-1, 'Every number has the wrong sign.', 'What is taken away from what, or which way does it point?'),
+            (2, 'Every number is twice the right one.', 'Is something counted twice?'),
+            (.5, 'Every number is half the right one.', 'Is something divided by two that should not be?'),
+            (100, 'Every number is 100 times the right one.', 'A percentage? A share is a number from 0 to 1.'),
+            (.01, 'Every number is a hundredth of the right one.', 'Where does the 100 come from?')]
+
+def _related(ex, tries, wrong):
+    "One simple relation to the right result, on all inputs: diagnosis and direction, or None"
+    pairs = [(_numbers(t.got), _numbers(t.want)) for t in tries]
+    if any(g is None or w is None or len(g) != len(w) for g, w in pairs): return None
+    pairs = [(g, w, t.case) for (g, w), t in zip(pairs, tries)]
+    if not all(_same_shapes(t.got, t.want) for t in tries): return None
+    telling = {round(v, 6) for t in wrong for v in _numbers(t.want).tolist() if v}
+    if len(telling) < 2: return None                     # one number is twice, half or minus many others
+    def always(related): return all(same(g, related(w, case)) for g, w, case in pairs)
+    for k, *told in _factors:
+        if always(lambda w, case: k*w): return told
+    if not isinstance(wrong[0].want, dict) and always(lambda w, case: 1 - w):
+        return 'Every number is 1 minus the right one.', 'Which of the two parts of 1 is asked for?'
+    for i, name in enumerate(ex.inputs):
+        if not all(i < len(t.case) for t in tries) or all(_rows(t.case[i]) == 1 for t in wrong): continue
+        if always(lambda w, case: w*_rows(case[i])): return (
+            f'Every number is as many times too large as `{name}` is long, here {_rows(wrong[0].case[i])} times.',
+            'A sum grows with the length, a mean does not.')
+        if always(lambda w, case: w/_rows(case[i])): return (
+            f'Every number is divided by the length of `{name}` once too often, here by {_rows(wrong[0].case[i])}.',
+            'Where is the division made already?')
+
+def _same_shapes(got, want):
+    "Have the tensors of two results the same shapes? (A number is as good as a tensor that holds one)"
+    if isinstance(want, dict):
+        return isinstance(got, dict) and set(got) == set(want) and _same_shapes(_items(got), _items(want))
+    if isinstance(want, (list, tuple)):
+        return isinstance(got, (list, tuple)) and len(got) == len(want) and all(map(_same_shapes, got, want))
+    return torch.as_tensor(got).shape == torch.as_tensor(want).shape
+
+# %% ../nbs/18_check.ipynb #e476a0a4
 def _where_apart(got, want):
     "Up to three places in which two tensors of one shape differ, where they are too large to be shown whole"
     tensors = isinstance(got, Tensor) and isinstance(want, Tensor)
@@ -347,7 +486,9 @@ def _judge(ex, tries):
             told = m.diagnosis(first.got, first.want, *first.case) if callable(m.diagnosis) else m.diagnosis
             return told, m.direction
     f = first.got
-    if isinstance(f, Failure): return f'It stops with {f.kind}{_where(f)}.', f.message, *_details(ex, first)[:-2]
+    if isinstance(f, Failure):
+        told = _general_error(f) or (f'It stops with {f.kind}{_where(f)}.', f.message)
+        return *told, *_details(ex, first)[:-2]
     if not callable(ex.right):                           # a value: to show what is right would give it away
         came = (('This came of it', shown(f)),) if isinstance(f, dict) else ()
         return 'That is not it yet.', f'`ex.{ex.name}.hint()` gives a hint.', *came
@@ -356,7 +497,7 @@ def _judge(ex, tries):
     partly = f'It is right on {n} of {len(tries)} inputs; below is the smallest on which it differs.'
     return partly if n else 'It is not right yet.', 'Work this one out by hand, and compare.', *_details(ex, first)
 
-# %% ../nbs/18_check.ipynb #96b54d90
+# %% ../nbs/18_check.ipynb #89b631b4
 def _is_blank(got):
     stub = isinstance(got, Failure) and got.kind == 'NotImplementedError' and 'NotImplementedError' in got.line
     return got is NotImplemented or stub
@@ -366,7 +507,9 @@ def _verdict(ex, answer, limit):
     blank = Verdict(ex.name, 'not answered yet', f'`ex.{ex.name}.hint()` gives a hint.')
     if untouched(answer): return blank
     try: answer = ex.read(answer) if ex.read and not callable(answer) else answer
-    except (TypeError, ValueError) as e: return no(str(e).rstrip('.') + '.', 'Write it again.')
+    except (TypeError, ValueError, RuntimeError) as e:
+        if ex.read is not float: return no(str(e).rstrip('.') + '.', 'Write it again.')
+        return no(f'One number is wanted, and this is something else: {shown(answer)}.', 'Give one number.')
     problem = _kind(ex, answer)
     if problem: return no(*problem)
     tries = []

@@ -6,13 +6,13 @@
 __all__ = ['digits', 'to_rows', 'make_labels', 'batches', 'last_batch', 'my_init_params', 'my_linear', 'saturated_share',
            'wide_std', 'my_mnist_loss', 'my_accuracy', 'always_three_accuracy', 'half_loss']
 
-# %% ../nbs/20_exercises_pictures.ipynb #2f07268d
+# %% ../nbs/20_exercises_pictures.ipynb #0ba32e64
 import contextlib, functools, io, math
 from collections.abc import Iterator
 import torch
 from .check import exercise, same
 from .data import load_data
-from .init import init_params, linear1
+from .init import saturation
 from .loss import batch_accuracy, mnist_loss
 
 # %% ../nbs/20_exercises_pictures.ipynb #09b97cfb
@@ -23,10 +23,11 @@ def digits():
 
 def _random(*size, seed=0): return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
-# %% ../nbs/20_exercises_pictures.ipynb #43cea824
+# %% ../nbs/20_exercises_pictures.ipynb #d496164e
 def _images():
     make = torch.Generator().manual_seed(0)
-    return [(torch.randint(0, 256, (n, 28, 28), generator=make).to(torch.uint8),) for n in (1, 3, 5)]
+    def images(n, most): return torch.randint(0, most + 1, (n, 28, 28), generator=make).to(torch.uint8)
+    return [(images(n, most),) for n, most in ((1, 255), (3, 255), (2, 99), (5, 255))]
 
 @exercise('00', 'Write `to_rows(images)`. It takes whole numbers from 0 to 255 (uint8) of shape `[n,28,28]`, '
           'and returns floats from 0 to 1 of shape `[n,784]`, a picture a row.', cases=_images,
@@ -37,10 +38,18 @@ def _images():
 def to_rows(images):
     return images.reshape(-1, 28*28).float() / 255
 
-# %% ../nbs/20_exercises_pictures.ipynb #38b1e73d
+# %% ../nbs/20_exercises_pictures.ipynb #09041ea9
 @to_rows.mistake('The shape is right, but the numbers still go up to 255.',
                  'A white pixel is 255 now and has to be 1.')
 def _(images): return images.reshape(-1, 784).float()
+
+@to_rows.mistake('The shape is right, but the numbers are still whole ones from 0 to 255.',
+                 'Turn them into floats, and make 255 a 1.')
+def _(images): return images.reshape(-1, 784)
+
+@to_rows.mistake('You divided by the brightest pixel that happens to be there, and not every picture has a white one.',
+                 'White is 255, in dark pictures as well.')
+def _(images): return images.reshape(-1, 784) / images.max()
 
 @to_rows.mistake(lambda got, want, images: f'The numbers are right, but the shape is still {list(got.shape)}.',
                  'A picture has to become one row of 784 numbers.')
@@ -103,7 +112,7 @@ def _(n3, n7): return torch.tensor([1]*n3 + [0]*n7)[:,None]
                      'It has to stand upright: one label in each row.')
 def _(n3, n7): return torch.tensor([1.]*n3 + [0.]*n7)[None]
 
-# %% ../nbs/20_exercises_pictures.ipynb #3a58258e
+# %% ../nbs/20_exercises_pictures.ipynb #3476f710
 def _listed(x): return list(x) if isinstance(x, Iterator) else x
 
 def _pairs():
@@ -111,7 +120,8 @@ def _pairs():
 
 @exercise('00',
           'Write `batches(x, y, batch_size)`: a list of pairs `(xb, yb)`, in order, each with `batch_size` '
-          'rows of `x` and the same rows of `y`. The last one is shorter if need be.', cases=_pairs,
+          'rows of `x` and the same rows of `y`. The last one is shorter if need be. (A generator or a `zip` that '
+          'gives these pairs will do as well.)', cases=_pairs,
           use=lambda answer, x, y, batch_size: _listed(answer(x, y, batch_size)),
           hints=('At which rows do the batches begin?',
                  '`range(0, len(x), batch_size)` gives the beginnings.',
@@ -121,7 +131,7 @@ def batches(x, y, batch_size):
     starts = range(0, len(x), batch_size)
     return [(x[i:i+batch_size], y[i:i+batch_size]) for i in starts]
 
-# %% ../nbs/20_exercises_pictures.ipynb #598f1915
+# %% ../nbs/20_exercises_pictures.ipynb #6d0e4da8
 @batches.mistake(lambda got, want, x, y, size: f'The last {len(x) % size} of {len(x)} rows are missing.',
                  'The last batch may be shorter, but it counts.')
 def _(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) - size + 1, size)]
@@ -144,6 +154,36 @@ def _(x, y, size): return list(zip(x.chunk(size), y.chunk(size)))
 @batches.mistake('The labels are missing.', 'A batch is a pair: the pictures and their labels.')
 def _(x, y, size): return list(x.split(size))
 
+@batches.mistake('Only the first batch comes back.', 'Is there a `return` inside the loop?',
+                 when=lambda got, want, *_: same(got, want[0]) or same(got, want[:1]))
+def _(x, y, size):
+    for i in range(0, len(x), size): return x[i:i+size], y[i:i+size]
+
+@batches.mistake('In each pair the labels come first.', 'Pictures, then labels: `(xb, yb)`.')
+def _(x, y, size): return list(zip(y.split(size), x.split(size)))
+
+@batches.mistake('These are two lists, and not a list of pairs.',
+                 '`zip` walks along two lists at once and makes a pair at each place.')
+def _(x, y, size): return x.split(size), y.split(size)
+
+def _joined(got): return [torch.cat(parts) for parts in zip(*got)]
+
+def _sizes(got): return ', '.join(str(len(xb)) for xb, yb in got)
+
+@batches.mistake(lambda got, *_: f'No row is missing, but the batches have {_sizes(got)} rows.',
+                 'How many there should be in each is what `batch_size` says.',
+                 when=lambda got, want, x, y, size: same(_joined(got), [x, y]))
+def _(x, y, size): return list(zip(x.split(64), y.split(64)))
+
+def _is_mixed(got, want, x, y, size):
+    xs, ys = _joined(got)
+    order = ys.flatten().long()
+    return same(xs, x[order]) and same(order.sort().values, torch.arange(len(x)))
+
+@batches.mistake('The rows are shuffled.', 'In order, from the first to the last: shuffling comes later.',
+                 when=_is_mixed)
+def _(x, y, size): return [(x[i], y[i]) for i in torch.randperm(len(x)).split(size)]
+
 # %% ../nbs/20_exercises_pictures.ipynb #b81f93da
 @exercise('00',
           'How many pictures does the last batch have, when 12,396 pictures are dealt out in 49 batches of '
@@ -155,9 +195,17 @@ def _(x, y, size): return list(x.split(size))
 def last_batch():
     return 12396 - 48*256
 
-# %% ../nbs/20_exercises_pictures.ipynb #e85118c1
+# %% ../nbs/20_exercises_pictures.ipynb #b5b8c20d
 @last_batch.mistake('256 is what a full batch has.', 'Do 49 times 256 give 12,396?')
 def _(): return 256
+
+@last_batch.mistake('48 is the number of full batches; the question is how many pictures come after them.',
+                    'Divide by the size of a batch, and not by how many there are. What is left over?')
+def _(): return 12396 % 49
+
+@last_batch.mistake('A number below 0: 49 full batches take more pictures than there are.',
+                    'So the last one is not full. How many batches are?', when=lambda got, want: got < 0)
+def _(): return 12396 - 49*256
 
 @last_batch.mistake('This is the mean size of a batch.',
                     'All but the last have the same size, so the last has to be much smaller.',
@@ -165,7 +213,7 @@ def _(): return 256
 def _(): return 12396 / 49
 
 @last_batch.mistake('This is how many batches there are, and not what is in the last.', 'Count pictures.',
-                    when=lambda got, want: 48 <= got <= 49)
+                    when=lambda got, want: 48 < got <= 49)
 def _(): return 12396 / 256
 
 @last_batch.mistake('You have taken away 47 full batches.', 'Of 49, only one is not full.')
@@ -200,7 +248,18 @@ def _drawn_alike(got, want):
 def my_init_params(size, std):
     return (torch.randn(size)*std).requires_grad_()
 
-# %% ../nbs/20_exercises_pictures.ipynb #5bb4401f
+# %% ../nbs/20_exercises_pictures.ipynb #998b0804
+@my_init_params.mistake(lambda got, *_: f'It returns {got}, and not a tensor.',
+                        '`requires_grad` is a property that says yes or no; the call is `requires_grad_()`.',
+                        when=lambda got, *_: isinstance(got, bool))
+def _(size, std): return (torch.randn(size)*std).requires_grad
+
+@my_init_params.mistake(lambda got, *_: f'All numbers are the same: {got["mean"]:.3g}.',
+                        'They should spread. Are mean and spread in the wrong order, as in '
+                        '`torch.normal(std, 0, ...)`?',
+                        when=lambda got, *_: got['spread'] < 1e-6)
+def _(size, std): return torch.normal(std, 0., size).requires_grad_()
+
 @my_init_params.mistake('Nothing will be recorded: the tensor does not require grad.',
                         'One call at the end is missing.', when=lambda got, *_: not got['requires grad'])
 def _(size, std): return torch.randn(size)*std
@@ -222,19 +281,32 @@ def _(size, std): return torch.randn(size).requires_grad_()
 
 @my_init_params.mistake('All numbers are positive.',
                         '`rand` draws from 0 to 1; the bell curve is another function.',
-                        when=lambda got, want, size, std: got['mean'] > .3*std)
+                        when=lambda got, *_: got['mean'] > .3*got['spread'] and got['beyond two spreads'] < .015)
 def _(size, std): return (torch.rand(size)*std).requires_grad_()
+
+@my_init_params.mistake(lambda got, *_: f'The mean is {got["mean"]:.2g} and not 0.',
+                        'What moves all numbers to one side?',
+                        when=lambda got, *_: abs(got['mean']) > .3*got['spread'])
+def _(size, std): return torch.normal(std, std, size).requires_grad_()
 
 @my_init_params.mistake('The mean is 0, but this is no bell curve: nothing lies far out.',
                         'Is there a function that draws from the bell curve itself?',
-                        when=lambda got, want, size, std: got['beyond two spreads'] < .015)
+                        when=lambda got, *_: abs(got['mean']) < .15*got['spread'] and got['beyond two spreads'] < .015)
 def _(size, std): return ((torch.rand(size) - .5)*12**.5*std).requires_grad_()
 
 @my_init_params.mistake('The spread is 1/std: wide becomes narrow.', 'Multiply.',
                         when=lambda got, want, size, std: abs(got['spread']*std - 1) < .15)
 def _(size, std): return (torch.randn(size)/std).requires_grad_()
 
-# %% ../nbs/20_exercises_pictures.ipynb #f2880118
+@my_init_params.mistake('The spread is the square of `std`.', '`std` is the spread itself: multiply by it once.',
+                        when=lambda got, want, size, std: abs(got['spread']/std**2 - 1) < .15)
+def _(size, std): return (torch.randn(size)*std**2).requires_grad_()
+
+@my_init_params.mistake('The spread is the root of `std`.', '`std` is the spread itself, and not the variance.',
+                        when=lambda got, want, size, std: abs(got['spread']/std**.5 - 1) < .15)
+def _(size, std): return torch.normal(0., std**.5, size).requires_grad_()
+
+# %% ../nbs/20_exercises_pictures.ipynb #f387b8d6
 def _linear_cases():
     sizes = (1, 2), (3, 2), (4, 5)
     return [(_random(n, d, seed=n), _random(d, 1, seed=n+1), _random(1, seed=n+2)) for n, d in sizes]
@@ -250,7 +322,7 @@ def _scored(answer, xb, weights, bias):
 
 @exercise('01',
           'Write `my_linear(xb, weights, bias)`: a score for each row of `xb`, as a column. Shapes: `[n,d]`, '
-          '`[d,1]`, `[1]`, and `[n,1]` comes out.', cases=_linear_cases, use=_scored,
+          '`[d,1]`, `[1]`, and `[n,1]` comes out. Try without a loop.', cases=_linear_cases, use=_scored,
           hints=('For one picture: multiply each pixel by its weight, add up, add the bias.',
                  '`@` does the multiplying and the adding up for all rows at once.',
                  '`xb@weights` has shape `[n,1]`. One more number has to be added.'),
@@ -258,7 +330,7 @@ def _scored(answer, xb, weights, bias):
 def my_linear(xb, weights, bias):
     return xb@weights + bias
 
-# %% ../nbs/20_exercises_pictures.ipynb #05a6557c
+# %% ../nbs/20_exercises_pictures.ipynb #e160440e
 @my_linear.mistake('The bias is missing.', 'What score does a black picture get?')
 def _(xb, weights, bias): return xb@weights
 
@@ -278,6 +350,24 @@ def _(xb, weights, bias): return (xb + bias)@weights
 @my_linear.mistake('The pixels are multiplied by their weights, but not added up.',
                    '`*` multiplies; `@` multiplies and adds up.')
 def _(xb, weights, bias): return xb*weights.T + bias
+
+@my_linear.mistake('`*` multiplies number by number and does not add up.',
+                   'A row of pixels times a column of weights, summed: that is what `@` is for.')
+def _(xb, weights, bias): return xb*weights + bias
+
+@my_linear.mistake('The weights stand in front of the pictures.', 'The pictures come first: `xb@weights`.')
+def _(xb, weights, bias): return weights@xb + bias
+
+@my_linear.mistake('The weights are turned over, and they are a column already: `[d,1]`.',
+                   'Leave the `.T` away, and put `xb` first.')
+def _(xb, weights, bias): return xb@weights.T + bias
+
+@my_linear.mistake('The bias is taken away.', 'It is added.')
+def _(xb, weights, bias): return xb@weights - bias
+
+@my_linear.mistake('One single number comes out: all rows are added up together.',
+                   'Each row has a score of its own: along which dimension should the sum go?')
+def _(xb, weights, bias): return (xb*weights.T).sum() + bias
 
 @my_linear.mistake('These are confidences: the sigmoid is in already.',
                    'The model gives scores; squeezing them comes later.')
@@ -303,7 +393,7 @@ def saturated_share(preds):
     p = preds.sigmoid()
     return ((p < .01) | (p > .99)).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #0cabea2b
+# %% ../nbs/20_exercises_pictures.ipynb #a76af72d
 @saturated_share.mistake('You compared the scores themselves.', 'Put them through the sigmoid first.')
 def _(preds): return ((preds < .01) | (preds > .99)).float().mean()
 
@@ -323,15 +413,23 @@ def _(preds): return ((preds.sigmoid() - .5).abs() > .49).float().sum()
 @saturated_share.mistake('This is the share that is *not* saturated.', 'The other part of 1.')
 def _(preds): return ((preds.sigmoid() - .5).abs() < .49).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #e7265ae3
+@saturated_share.mistake('You counted from 0.1 down and from 0.9 up.', 'The borders are 0.01 and 0.99.')
+def _(preds): return ((preds.sigmoid() - .5).abs() > .4).float().mean()
+
+@saturated_share.mistake('This is the mean of all p.',
+                         'Ask of each picture whether it is saturated, then take the share.')
+def _(preds): return preds.sigmoid().mean()
+
+# %% ../nbs/20_exercises_pictures.ipynb #ab4ed4c2
 def _tried_std(std):
     if not 0 <= std < 1e6: return dict(std=std, share=0.)
-    with torch.no_grad(): preds = linear1(digits().valid_x, init_params((28*28, 1), std), init_params(1, std))
-    return dict(std=std, share=saturated_share.right(preds).item())
+    data = digits()
+    return dict(std=std, share=saturation(std, data.valid_x[::4], data.valid_y[::4]).saturated)
 
 @exercise('01',
           'Find an `std` for `init_params` at which *more than half* of the validation pictures are saturated '
-          '(p below 0.01 or above 0.99). Give a number.', made=True, read=float, use=_tried_std,
+          '(p below 0.01 or above 0.99). Weights drawn anew give another share, so the check takes the draw that the '
+          'dial shows. Give a number.', made=True, read=float, use=_tried_std,
           agree=lambda got, want: got['share'] > .5, hints=('Wider weights make larger scores.',
                  'The lesson prints the share for four values of std.',
                  'At 0.1 there is next to none; at 1 there are most.'),
@@ -340,7 +438,7 @@ def _tried_std(std):
 def wide_std():
     return 1.
 
-# %% ../nbs/20_exercises_pictures.ipynb #9e9f2bb4
+# %% ../nbs/20_exercises_pictures.ipynb #999eef23
 @wide_std.mistake('With all weights at 0 every p is exactly 0.5.',
                   'Nothing is less certain than that: go the other way.',
                   when=lambda got, want: got['std'] == 0)
@@ -358,7 +456,7 @@ def _(): return math.inf
                   when=lambda got, want: got['share'] < .05)
 def _(): return .01
 
-@wide_std.mistake(lambda got, want: f'Nearly: {got["share"]:.0%} of the pictures are saturated.',
+@wide_std.mistake(lambda got, want: f'Nearly: {got["share"]:.1%} of the pictures are saturated.',
                   'A little wider still.', when=lambda got, want: got['share'] >= .05)
 def _(): return .3
 
@@ -419,7 +517,7 @@ def _(preds, targets): return torch.where(targets==1, preds.sigmoid(), 1-preds.s
                        'With a sum, twice as many pictures make a loss twice as large.')
 def _(preds, targets): return (preds.sigmoid() - targets).abs().sum()
 
-# %% ../nbs/20_exercises_pictures.ipynb #48120130
+# %% ../nbs/20_exercises_pictures.ipynb #661b0514
 @my_mnist_loss.mistake('The number is right, but `backward()` has nothing to go back on.',
                        'Return the tensor itself, without `item()` or `detach()`.',
                        when=lambda got, want, *_: got['grad'] is None and same(got['loss'], want['loss']))
@@ -445,6 +543,35 @@ def _(preds, targets): return torch.nn.functional.binary_cross_entropy_with_logi
 @my_mnist_loss.mistake('The sigmoid is taken twice.', 'p is `preds.sigmoid()`, and that is all.')
 def _(preds, targets): return (preds.sigmoid().sigmoid() - targets).abs().mean()
 
+def _is_share(got, want, preds, targets):
+    share = batch_accuracy(preds.detach(), targets)
+    return got['grad'] is None and (same(got['loss'], share) or same(got['loss'], 1 - share))
+
+@my_mnist_loss.mistake('This is a share of pictures, right or wrong: it jumps, and has no slope.',
+                       'Measure *how far* p is from the label.', when=_is_share)
+def _(preds, targets): return 1 - batch_accuracy(preds, targets)
+
+def _is_half(got, want, preds, targets):
+    apart = (preds.sigmoid() - targets).abs()
+    kinds = [apart[targets==y] for y in (0, 1)]
+    return any(same(got['loss'], loss) for d in kinds for loss in (d.mean(), d.sum()/len(preds)))
+
+@my_mnist_loss.mistake('Only one of the two digits is looked at.',
+                       'Every picture counts: `1-p` for a three, `p` for a seven.', when=_is_half)
+def _(preds, targets): return (1 - preds.sigmoid())[targets==1].mean()
+
+@my_mnist_loss.mistake('Every picture counts as a three: the targets are not looked at.',
+                       'For a seven the distance is `p`.')
+def _(preds, targets): return (1 - preds.sigmoid()).mean()
+
+def _is_swapped(got, want, preds, targets):
+    p = targets.sigmoid()
+    return any(same(got['loss'], loss) for loss in ((p - preds).abs().mean(), p.mean()))
+
+@my_mnist_loss.mistake('The two are swapped: it is the labels that went through the sigmoid.',
+                       'Scores become p; labels stay as they are. And `preds` come first.', when=_is_swapped)
+def _(preds, targets): return torch.where(preds==1, 1-targets.sigmoid(), targets.sigmoid()).mean()
+
 # %% ../nbs/20_exercises_pictures.ipynb #42733682
 def _accuracy_cases():
     cases = ([.3, -2.], [1., 0.]), ([2., -1.], [1., 1.]), ([.2, -.4, 3.], [1., 0., 0.]), \
@@ -459,7 +586,7 @@ def _accuracy_cases():
 def my_accuracy(preds, yb):
     return ((preds > 0) == (yb == 1)).float().mean()
 
-# %% ../nbs/20_exercises_pictures.ipynb #7ce16726
+# %% ../nbs/20_exercises_pictures.ipynb #e549e3b9
 @my_accuracy.mistake('You asked for scores above 0.5; that is a p above 0.62.',
                      'A score of 0.3 says "a three" already. Where does the sigmoid cross 0.5?')
 def _(preds, yb): return ((preds > .5) == (yb == 1)).float().mean()
@@ -490,6 +617,15 @@ def _(preds, yb): return (preds == yb).float().mean()
 @my_accuracy.mistake('This is the share of threes among the answers.', 'It does not look at the labels.')
 def _(preds, yb): return (preds > 0).float().mean()
 
+@my_accuracy.mistake('Only threes count as right.', 'A seven that is called a seven is right as well: `==`.')
+def _(preds, yb): return ((preds > 0) & (yb == 1)).float().mean()
+
+@my_accuracy.mistake('You rounded the scores.', 'Round p, or look at the sign of the score.')
+def _(preds, yb): return (preds.round() == yb).float().mean()
+
+@my_accuracy.mistake('This is 1 minus the loss.', 'A picture is right or wrong here, and nothing in between.')
+def _(preds, yb): return 1 - mnist_loss(preds, yb)
+
 # %% ../nbs/20_exercises_pictures.ipynb #e8bd0c1d
 @exercise('02',
           'What is the accuracy of a model that calls *every* validation picture a three? Give a number, to '
@@ -500,7 +636,7 @@ def _(preds, yb): return (preds > 0).float().mean()
 def always_three_accuracy():
     return 1010 / 2038
 
-# %% ../nbs/20_exercises_pictures.ipynb #ab27cf80
+# %% ../nbs/20_exercises_pictures.ipynb #f13e75ef
 @always_three_accuracy.mistake('The two digits are not equally frequent.',
                                'Look up how many there are of each.')
 def _(): return .5
@@ -520,6 +656,10 @@ def _(): return 1010
                                'as the others.', 'Count pictures, not batches.')
 def _(): return (3 + 242/256) / 8
 
+@always_three_accuracy.mistake('These are threes for each seven.', 'Divide by all pictures, and not by the sevens.',
+                               when=lambda got, want: abs(got - 1010/1028) < .0005)
+def _(): return 1010 / 1028
+
 @always_three_accuracy.mistake('Rounded too far: four decimals are wanted.', 'What comes after these digits?',
                                when=lambda got, want: got in (.49, .495, .496))
 def _(): return .496
@@ -537,7 +677,7 @@ def _(): return 49.5584
 def half_loss():
     return .5
 
-# %% ../nbs/20_exercises_pictures.ipynb #2499be6a
+# %% ../nbs/20_exercises_pictures.ipynb #0b18aa5e
 @half_loss.mistake('This is the cross-entropy of a coin toss.',
                    'Here the loss is the plain distance, with no logarithm.',
                    when=lambda got, want: abs(got - math.log(2)) < .005)
@@ -551,3 +691,7 @@ def _(): return 1.
 
 @half_loss.mistake('You squared the distance.', 'The mean distance, as it is.')
 def _(): return .25
+
+@half_loss.mistake('This is the sigmoid of 0.5.', 'p is 0.5 already: no sigmoid any more.',
+                   when=lambda got, want: abs(got - .6225) < .005)
+def _(): return 1 / (1 + math.exp(-.5))

@@ -26,17 +26,31 @@ def _batches(*sizes, seed=0):
     "Batches of three-pixel pictures"
     return [(_random(n, 3, seed=seed+i), _labels(n, seed+i+50)) for i, n in enumerate(sizes)]
 
-# %% ../nbs/20_exercises_steps.ipynb #43539201
+# %% ../nbs/20_exercises_steps.ipynb #bdaa09ca
 def square(x): return x**2
 def line(x): return 3*x + 1
 def cube(x): return x**3
 def kink(x): return abs(x)
 
+class _Slope(float):
+    "A slope that knows how far from `x` the function was tried, and whether in float32"
+    away, short = (), False
+
+def _sloped(answer, f, x):
+    seen = []
+    def noting(z): seen.append(z); return f(z)
+    got = answer(noting, x)
+    if isinstance(got, bool) or not (isinstance(got, (int, float)) or getattr(got, 'shape', None) == ()): return got
+    slope = _Slope(got)
+    slope.away = tuple(float(z) - x for z in seen)
+    slope.short = any(getattr(z, 'dtype', None) == torch.float32 for z in seen)
+    return slope
+
 @exercise('03',
           'Write `my_slope(f, x)`: how steep the function `f` is at the number `x`, found by trying on both '
-          'sides: a little above `x`, and a little below. (To within 1 part in 200.)',
+          'sides: a little above `x`, and a little below. (To within 1 part in 200.)', use=_sloped,
           cases=lambda: [(line, 2.), (square, 3.), (cube, -1.), (kink, 0.)],
-          agree=lambda got, want: isinstance(got, (int, float, torch.Tensor)) and same(got, want, 5e-3),
+          agree=lambda got, want: isinstance(got, float) and same(got, want, 5e-3),
           hints=('Nudge `x` a little up, and a little down, as the lesson does with the bias.',
                  'How much does `f` change, and over which distance?',
                  'With steps of `h` to both sides, the distance between the two points is `2*h`.'),
@@ -45,43 +59,83 @@ def my_slope(f, x):
     h = .001
     return (f(x + h) - f(x - h)) / (2*h)
 
-# %% ../nbs/20_exercises_steps.ipynb #25a5d166
-def _forward(f, x, h=1e-4): return (f(x + h) - f(x)) / h
+# %% ../nbs/20_exercises_steps.ipynb #6090f436
+def _reach(got): return max(map(abs, got.away))
+
+def _span(got): return max(got.away + (0.,)) - min(got.away + (0.,))
+
+def _is_factor(got, want, k): return want*k != 0 and abs(got/(want*k) - 1) < .02
+
+def _one_sided(got, f, x):
+    "What a single step gives, as far as the farthest that was made; None if there were steps to both sides"
+    if min(got.away) < 0 < max(got.away): return None
+    h = max(got.away, key=abs)
+    return (f(x + h) - f(x)) / h
+
+@my_slope.mistake('`h` is so small that rounding eats the difference.', 'Try `h` between 1e-3 and 1e-6.',
+               when=lambda got, want, f, x: _reach(got) < 9e-14)
+def _(f, x): return (f(x + 1e-14) - f(x - 1e-14)) / 2e-14
+
+@my_slope.mistake('The numbers are float32, which has seven digits, and rounding eats the difference.',
+               'Use Python floats, which have sixteen, or `h = 1e-3`.',
+               when=lambda got, want, *_: got.short and 0 < _reach(got) < 1e-4)
+def _(f, x):
+    x = torch.tensor(x)
+    return (f(x + 1e-6) - f(x - 1e-6)) / 2e-6
 
 @my_slope.mistake('The slope is exactly twice as steep.', 'How far is it from `x-h` to `x+h`?',
-               when=lambda got, want, f, x: same(got, 2*want, .01))
+               when=lambda got, want, f, x: want and _is_factor(got, want, 2))
 def _(f, x): return (f(x + .001) - f(x - .001)) / .001
 
 @my_slope.mistake('You looked at one side only: at the kink of `abs` in 0 that shows.',
                'Take one point above `x` and one below.',
-               when=lambda got, want, f, x: any(same(got, _forward(f, x, h), .02) for h in (1e-4, -1e-4)))
+               when=lambda got, want, f, x: same(got, _one_sided(got, f, x), .02))
 def _(f, x): return (f(x + .001) - f(x)) / .001
 
 @my_slope.mistake('The slope is half as steep as it should be.',
                'Do the step above and the division below go with each other? One step needs `h`, two need '
-               '`2*h`.', when=lambda got, want, f, x: same(2*got, want or _forward(f, x), .02))
+               '`2*h`.', when=lambda got, want, f, x: same(2*got, want or _one_sided(got, f, x), .02))
 def _(f, x): return (f(x + .001) - f(x)) / .002
 
 @my_slope.mistake('The sign is turned around: up is down.', 'Above minus below.',
                when=lambda got, want, f, x: same(got, -want, .01))
 def _(f, x): return (f(x - .001) - f(x + .001)) / .002
 
+@my_slope.mistake('`/ 2*h` divides by 2, and then multiplies by `h`.', 'Write `/ (2*h)`.',
+               when=lambda got, want, f, x: _is_factor(got, want, _span(got)/2*_reach(got)))
+def _(f, x):
+    h = .001
+    return (f(x + h) - f(x - h)) / 2*h
+
 @my_slope.mistake('This is how much `f` changes, and not yet how steep it is.', 'Divide by the distance.',
-               when=lambda got, want, f, x: 0 < got/want < .3)
+               when=lambda got, want, f, x: any(same(got/_span(got)*k, want or _one_sided(got, f, x), .02)
+                                                for k in (1, 2)))
 def _(f, x): return f(x + .001) - f(x - .001)
 
-@my_slope.mistake('The step is so small that it vanishes in rounding, and nothing changes.',
-               'A thousandth is small enough.', when=lambda got, want, f, x: got == 0)
-def _(f, x): return (f(x + 1e-17) - f(x - 1e-17)) / 2e-17
+def _too_wide(got, want, f, x):
+    h = _reach(got)
+    return h > .05 and same(got, (f(x + h) - f(x - h)) / (2*h), 1e-3)
 
-# %% ../nbs/20_exercises_steps.ipynb #e1398cbe
+@my_slope.mistake(lambda got, *_: f'The points are too far apart: with a step of {_reach(got):g} the bend of the '
+                      'curve counts.', 'Make `h` smaller, such as 1e-3.', when=_too_wide)
+def _(f, x): return (f(x + 1) - f(x - 1)) / 2
+
+def _half_divided(got, want, f, x):
+    return same(got, f(x + max(got.away)) - f(x + min(got.away))/_span(got), 1e-3)
+
+@my_slope.mistake('Only the second value is divided: `/` binds closer than `-`.', 'Put brackets around the difference.',
+               when=_half_divided)
+def _(f, x): return f(x + .001) - f(x - .001) / .002
+
+# %% ../nbs/20_exercises_steps.ipynb #24cd4478
 def _grad_cases():
     def case(n): return _random(n, 3, seed=n), _labels(n, n+9), _random(3, 1, seed=n+20), _random(1, seed=n+30)
     return [case(n) for n in (1, 2, 5)]
 
 @exercise('03',
           'Write `my_linear_grad(xb, yb, weights, bias)`: the gradient of `mnist_loss` of the linear model, '
-          'as a pair: for the weights, `[d,1]`, and for the bias, `[1]`. Try without `backward()`.', cases=_grad_cases,
+          'as a pair: for the weights, `[d,1]`, and for the bias, `[1]`. Try without `backward()`, and without '
+          'looking back at `linear_grad`.', cases=_grad_cases,
           hints=('Start with one picture: how does its loss change when its score goes up a little?',
                  'The slope of the sigmoid is `p*(1-p)`; minus for threes, plus for sevens; the loss is a '
                  'mean.',
@@ -94,7 +148,7 @@ def my_linear_grad(xb, yb, weights, bias):
     dz = (1 - 2*yb) * p*(1-p) / len(xb)
     return xb.T@dz, dz.sum(0)
 
-# %% ../nbs/20_exercises_steps.ipynb #de1b790e
+# %% ../nbs/20_exercises_steps.ipynb #dc412d27
 def _dz(xb, yb, weights, bias):
     p = (xb@weights + bias).sigmoid()
     return (1 - 2*yb) * p*(1-p) / len(xb)
@@ -124,8 +178,52 @@ def _(*args): return linear_grad(*args)[::-1]
 
 @my_linear_grad.mistake('The bias has one number for each picture.',
                         'The bias is one number for all of them: add up.',
-                        when=lambda got, want, *_: same(got[0], want[0]) and got[1].numel() != 1)
-def _(*args): return linear_grad(*args)[0], _dz(*args).repeat(2, 1)
+                        when=lambda got, want, xb, *_: same(got[0], want[0])
+                                                         and got[1].shape in ((len(xb),), (len(xb), 1)))
+def _(*args): return linear_grad(*args)[0], _dz(*args)
+
+@my_linear_grad.mistake(lambda got, *_: f'The weights\' gradient lies on its side, with shape {list(got[0].shape)}.',
+                        'It has the shape of the weights, `[d,1]`: `xb.T` comes first in the product.',
+                        when=lambda got, want, *_: got[0].dim() == 2 and same(got[0].T, want[0]))
+def _(xb, *args): return _dz(xb, *args).T@xb, _dz(xb, *args).sum(0)
+
+@my_linear_grad.mistake(lambda got, *_: f'The weights\' gradient has shape {list(got[0].shape)}: the numbers are '
+                            'right, but it is no column.',
+                        '`xb.T@dz` gives a column, and so does `[:,None]` in the end.',
+                        when=lambda got, want, *_: same(got[0], want[0][:,0]))
+def _(xb, *args): return (xb*_dz(xb, *args)).sum(0), _dz(xb, *args).sum(0)
+
+@my_linear_grad.mistake('For the bias the mean is taken twice: once in `dz`, and once more.',
+                        'Add up what each picture gives.',
+                        when=lambda got, want, xb, *_: same(got[0], want[0]) and same(got[1], want[1]/len(xb)))
+def _(xb, *args): return linear_grad(xb, *args)[0], _dz(xb, *args).mean(0)
+
+def _is_larger(i): return lambda got, want, xb, *_: same(got[i], want[i]*len(xb)) and same(got[1-i], want[1-i])
+
+@my_linear_grad.mistake(lambda got, want, xb, *_: 'The bias\'s gradient is right, and the weights\' is '
+                            f'{len(xb)} times too large.',
+                        'A mean over the pictures, for both of them.', when=_is_larger(0))
+def _(xb, *args): return linear_grad(xb, *args)[0]*len(xb), linear_grad(xb, *args)[1]
+
+@my_linear_grad.mistake(lambda got, want, xb, *_: 'The weights\' gradient is right, and the bias\'s is '
+                            f'{len(xb)} times too large.',
+                        'The mean belongs to the loss, so both are divided.', when=_is_larger(1))
+def _(xb, *args): return linear_grad(xb, *args)[0], linear_grad(xb, *args)[1]*len(xb)
+
+@my_linear_grad.mistake('The bias is left out of the score.', 'p is the sigmoid of `xb@weights + bias`.')
+def _(xb, yb, weights, bias): return linear_grad(xb, yb, weights, bias*0)
+
+def _is_squared(got, want, xb, yb, weights, bias):
+    p = (xb@weights + bias).sigmoid()
+    g = xb.T@((p - yb)*p*(1-p)) / len(xb)
+    return same(got[0], g) or same(got[0], 2*g)
+
+@my_linear_grad.mistake('This is the gradient of the *squared* distance.',
+                        'The plain distance has slope 1 or -1, however far p is from the label.', when=_is_squared)
+def _(xb, yb, weights, bias):
+    p = (xb@weights + bias).sigmoid()
+    dz = 2*(p - yb)*p*(1-p) / len(xb)
+    return xb.T@dz, dz.sum(0)
 
 @my_linear_grad.mistake('The bias\'s gradient has shape [], and the bias has shape [1].',
                         '`dz.sum(0)` adds up the rows and keeps the column.',
@@ -157,17 +255,19 @@ def _(xb, yb, weights, bias):
                         'For a three, more score is less loss.')
 def _(xb, yb, *args): return linear_grad(xb, yb*0, *args)
 
-# %% ../nbs/20_exercises_steps.ipynb #697c0392
+# %% ../nbs/20_exercises_steps.ipynb #16fc6f04
 def _grads(model): return torch.cat([p.grad.flatten() for p in model.parameters()])
 
 def _accumulated(answer, batches, seed):
     torch.manual_seed(seed)
     model = nn.Linear(3, 1)
+    before = [p.detach().clone() for p in model.parameters()]
     answer(batches, model)
-    if any(p.grad is None for p in model.parameters()): return dict(once=None, twice=None)
+    moved = {'the model has moved': not same(list(model.parameters()), before)}
+    if any(p.grad is None for p in model.parameters()): return dict(once=None, twice=None) | moved
     once = _grads(model).clone()
     answer(batches, model)
-    return dict(once=once, twice=_grads(model))
+    return dict(once=once, twice=_grads(model)) | moved
 
 def _each(batches, seed):
     "The gradient of each batch alone"
@@ -198,11 +298,44 @@ def accumulate(batches, model):
         loss = mnist_loss(model(xb), yb) * len(xb)/n
         loss.backward()
 
-# %% ../nbs/20_exercises_steps.ipynb #7f46bf7e
+# %% ../nbs/20_exercises_steps.ipynb #4e056006
 def _count(batches): return sum(len(xb) for xb, yb in batches)
 
 def _clear(model):
     for p in model.parameters(): p.grad = None
+
+@accumulate.mistake('The parameters have moved: there is a step in it.', 'Only the gradient is asked for here.',
+                    when=lambda got, *_: got['the model has moved'])
+def _(batches, model):
+    accumulate.right(batches, model)
+    for p in model.parameters(): p.data -= p.grad
+
+@accumulate.mistake('The gradient is forgotten after the work: it is all zeros.', 'Forget before the first batch.',
+                    when=lambda got, *_: not got['once'].any())
+def _(batches, model):
+    accumulate.right(batches, model)
+    model.zero_grad(set_to_none=False)
+
+def _last(batches): return len(batches[-1][0])
+
+def _by_last(batches): return f'You divided by the last `len(xb)`, which is {_last(batches)} here'
+
+@accumulate.mistake(lambda got, want, batches, seed: _by_last(batches) + ', a sum of means.',
+                    'After a loop `xb` is its last batch. And how much should each batch count?',
+                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))/_last(case[0])))
+def _(batches, model):
+    _clear(model)
+    for xb, yb in batches: calc_grad(xb, yb, model)
+    for p in model.parameters(): p.grad /= len(xb)
+
+@accumulate.mistake(lambda got, want, batches, seed: _by_last(batches) + '.',
+                    'After a loop `xb` is its last batch. How many pictures are there in all?',
+                    when=lambda got, want, batches, seed: same(got['once'], want['once']*_count(batches)/_last(batches))
+                                                          and same(got['twice'], got['once']))
+def _(batches, model):
+    _clear(model)
+    for xb, yb in batches: (mnist_loss(model(xb), yb)*len(xb)).backward()
+    for p in model.parameters(): p.grad /= len(xb)
 
 @accumulate.mistake('Two things at once: nothing is forgotten between two calls, and the gradients of the batches are '
                     'summed.', 'Begin with the first: what has to happen before the first batch?',
@@ -283,23 +416,25 @@ def _(batches, model):
 def _(batches, model):
     for p in model.parameters(): p.grad.zero_()
 
-@accumulate.mistake('There is no gradient at all: `.grad` is None.', 'Who calls `backward()`?',
+@accumulate.mistake('There is no gradient in the end: `.grad` is None.',
+                    'Does anybody call `backward()`, and is the forgetting before it, not after?',
                     when=lambda got, want, *_: got['once'] is None)
 def _(batches, model): mnist_loss(model(batches[0][0]), batches[0][1])
 
-# %% ../nbs/20_exercises_steps.ipynb #95f5d1f1
+# %% ../nbs/20_exercises_steps.ipynb #b7509e58
 def _stepped(answer, values, grads, lr):
     params = [v.clone().requires_grad_() for v in values]
     for p, g in zip(params, grads): p.grad = g.clone()
-    before = [p._version for p in params]
+    given, before = list(params), [p._version for p in params]
     answer(params, lr)
-    return dict(values=[p.detach() for p in params], forgotten=not any(_has_grad(p) for p in params),
-                leaves=all(p.is_leaf and p.requires_grad for p in params),
-                written=[p._version for p in params] != before)
+    alike = len(params) == len(given) and all(a is b for a, b in zip(params, given))
+    return {'values': [p.detach() for p in given], 'gradient forgotten': not any(map(_has_grad, given)),
+            'leaves that require grad': all(p.is_leaf and p.requires_grad for p in given),
+            'the same tensors as before': alike, 'changed in place': [p._version for p in given] != before}
 
 def _has_grad(p): return p.grad is not None and bool(p.grad.any())
 
-def _moved_alike(got, want): return all(same(got[k], want[k]) for k in ('values', 'forgotten', 'leaves'))
+def _moved_alike(got, want): return all(same(got[k], want[k]) for k in want if k != 'changed in place')
 
 def _step_cases():
     return [([_random(2)], [torch.tensor([1., -2.])], .5),
@@ -320,10 +455,17 @@ def my_step(params, lr):
             p -= lr*p.grad
             p.grad.zero_()
 
-# %% ../nbs/20_exercises_steps.ipynb #7d991f0c
-@my_step.mistake('No parameter has moved: `p = p - ...` makes a new tensor and leaves the old one as it was.',
-                 'Which operator changes a tensor in place?',
-                 when=lambda got, want, values, *_: same(got['values'], values) and not got['written'])
+# %% ../nbs/20_exercises_steps.ipynb #9f8ae94c
+@my_step.mistake('There is a new tensor in the list, as `params[i] = params[i] - ...` makes one; the model still '
+                 'has the old one.', '`-=` changes the tensor that is there, and makes no other.',
+                 when=lambda got, *_: not got['the same tensors as before'])
+@torch.no_grad()
+def _(params, lr):
+    for i in range(len(params)): params[i] = params[i] - lr*params[i].grad
+
+@my_step.mistake('No tensor of `params` has moved. Did you write `p = p - ...`, or change names other than those in '
+                 '`params`?', '`p = p - ...` makes a new tensor; which operator changes the one that is there?',
+                 when=lambda got, want, values, *_: same(got['values'], values) and not got['changed in place'])
 def _(params, lr):
     for p in params: p = p - lr*p.grad
 
@@ -339,24 +481,48 @@ def _(params, lr):
 
 @my_step.mistake('The step is right, but the gradient is still there.',
                  'What would the next `backward()` add to?',
-                 when=lambda got, want, *_: same(got['values'], want['values']) and not got['forgotten'])
+                 when=lambda got, want, *_: same(got['values'], want['values']) and not got['gradient forgotten'])
 @torch.no_grad()
 def _(params, lr):
     for p in params: p -= lr*p.grad
 
 @my_step.mistake('The gradient is forgotten before it is used, so the step is 0 long.',
                  'First step, then forget.',
-                 when=lambda got, want, values, *_: same(got['values'], values) and got['written'])
+                 when=lambda got, want, values, *_: same(got['values'], values) and got['changed in place'])
 @torch.no_grad()
 def _(params, lr):
     for p in params: p.grad.zero_(); p -= lr*p.grad
 
-@my_step.mistake('This goes uphill.', 'The gradient points to where the loss grows.')
+def _by(move):
+    "Are the values what this move makes of a value, its gradient and `lr`?"
+    return lambda got, want, values, grads, lr: same(got['values'], [move(v, g, lr) for v, g in zip(values, grads)])
+
+@my_step.mistake('You emptied the parameter, and not its gradient.', '`p.grad.zero_()`.',
+                 when=_by(lambda v, g, lr: v*0))
+@torch.no_grad()
+def _(params, lr):
+    for p in params: p -= lr*p.grad; p.zero_()
+
+@my_step.mistake('The gradient is divided by `lr`.', 'Multiply by `lr`: half the `lr`, half the step.',
+                 when=_by(lambda v, g, lr: v - g/lr))
+@torch.no_grad()
+def _(params, lr):
+    for p in params: p -= p.grad/lr; p.grad.zero_()
+
+@my_step.mistake('Every number moves by `lr`, whatever its gradient is.', 'The step is `lr` times the gradient.',
+                 when=_by(lambda v, g, lr: v - lr))
+@torch.no_grad()
+def _(params, lr):
+    for p in params: p -= lr; p.grad.zero_()
+
+@my_step.mistake('This goes uphill.', 'The gradient points to where the loss grows.',
+                 when=_by(lambda v, g, lr: v + lr*g))
 @torch.no_grad()
 def _(params, lr):
     for p in params: p += lr*p.grad; p.grad.zero_()
 
-@my_step.mistake('The step is one whole gradient long, whatever `lr` is.', 'Who uses `lr`?')
+@my_step.mistake('The step is one whole gradient long, whatever `lr` is.', 'Who uses `lr`?',
+                 when=_by(lambda v, g, lr: v - g))
 @torch.no_grad()
 def _(params, lr):
     for p in params: p -= p.grad; p.grad.zero_()
@@ -405,7 +571,7 @@ def my_train_epoch(model, dl, lr, params):
                 p -= lr*p.grad
                 p.grad.zero_()
 
-# %% ../nbs/20_exercises_steps.ipynb #6a83307d
+# %% ../nbs/20_exercises_steps.ipynb #e69f7bc7
 def _is(**how): return lambda got, want, dl, lr: same(got, _stepping(dl, lr, **how))
 
 @my_train_epoch.mistake('The gradients pile up: each step holds those of all batches before it.',
@@ -432,7 +598,8 @@ def _(model, dl, lr, params):
     with torch.no_grad():
         for p in params: p -= lr*p.grad
 
-@my_train_epoch.mistake('Only the first batch had a step.', 'Is there a `return` inside the loop?',
+@my_train_epoch.mistake('Only the first batch had a step.',
+                        'Is there a loop over `dl`, and no `return` inside it?',
                         when=lambda got, want, dl, lr: same(got, _stepping(dl[:1], lr)))
 def _(model, dl, lr, params): my_train_epoch.right(model, dl[:1], lr, params)
 
@@ -489,7 +656,7 @@ def my_validate_epoch(model, valid_dl):
         n += len(xb)
     return right / n
 
-# %% ../nbs/20_exercises_steps.ipynb #b24245d7
+# %% ../nbs/20_exercises_steps.ipynb #a36d6b30
 def _right_in(model, dl): return [((model(xb) > 0) == (yb == 1)).sum().item() for xb, yb in dl]
 
 def _short(got, want, model, dl):
@@ -535,6 +702,18 @@ def _(model, dl): return sum(_right_in(model, dl)) / 2038
 
 @my_validate_epoch.mistake('This is the share that is wrong.', 'Count the others.')
 def _(model, dl): return 1 - sum(_right_in(model, dl)) / sum(len(xb) for xb, yb in dl)
+
+@my_validate_epoch.mistake('You divided what is right by the number of batches.', 'How many pictures do they hold?')
+def _(model, dl): return sum(_right_in(model, dl)) / len(dl)
+
+def _is_loss(got, want, model, dl):
+    losses, n = [mnist_loss(model(xb), yb) for xb, yb in dl], [len(xb) for xb, yb in dl]
+    weighted = sum(loss*k for loss, k in zip(losses, n)) / sum(n)
+    return any(same(float(got), value.item()) for value in (sum(losses), sum(losses)/len(dl), weighted))
+
+@my_validate_epoch.mistake('This is the loss, and not the accuracy.', 'A picture is right or wrong: count.',
+                           when=_is_loss)
+def _(model, dl): return sum(mnist_loss(model(xb), yb) for xb, yb in dl) / len(dl)
 
 # %% ../nbs/20_exercises_steps.ipynb #234d7932
 def _two_rounds(cls, values, *args):
