@@ -18,20 +18,23 @@ from .exercises_steps import accuracies, read_recipe
 from .picture import Run
 from .recipe import Recipe
 
-# %% ../nbs/20_exercises_runs.ipynb #464236f3
+# %% ../nbs/20_exercises_runs.ipynb #c1f674ac
 def _logged(cls, epochs):
+    from fastai.callback.core import Callback
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
     from fastai.optimizer import SGD
     from mnist_sgd.data import TensorLoader
     from mnist_sgd.loss import mnist_loss
+    if not issubclass(cls, Callback): return dict(losses=None, kind='no callback')
     x, y = torch.randn(11, 3), (torch.randn(11, 1) > 0).float()
     dls = DataLoaders(TensorLoader(x[:7], y[:7], 3), TensorLoader(x[7:], y[7:], 2), device='cpu')
     log = cls()
     learn = Learner(dls, nn.Linear(3, 1), loss_func=mnist_loss, opt_func=SGD, cbs=log)
     try:
         with learn.no_logging(): learn.fit(epochs, lr=1.)
-    except AttributeError as e:
+    except (AttributeError, TypeError) as e:
+        if 'not iterable' in str(e): e.args = f'{e}. Did you mean `append`?',
         if "no attribute 'losses'" not in str(e): raise
     return _kept(cls, getattr(log, 'losses', None))
 
@@ -67,7 +70,7 @@ def LossLog():
             if self.training: self.losses.append(self.loss.item())
     return LossLog
 
-# %% ../nbs/20_exercises_runs.ipynb #755fcdf6
+# %% ../nbs/20_exercises_runs.ipynb #88a5dab4
 def _log(after_batch, every='before_fit', **more):
     from fastai.callback.core import Callback
     def empty(self): self.losses = []
@@ -128,6 +131,10 @@ def _(): return _log(LossLog.right.after_batch, every='before_validate')
                  when=lambda got, *_: got['kind'] == 'NoneType')
 def _(): return _log(LossLog.right.after_batch, before_fit=lambda self: setattr(self, 'log', []))
 
+@LossLog.mistake('Your class is no callback of fastai\'s.', 'The first line is `class LossLog(Callback):`.',
+                 when=lambda got, *_: got['kind'] == 'no callback')
+def _(): return type('LossLog', (), {name: vars(LossLog.right)[name] for name in ('before_fit', 'after_batch')})
+
 @LossLog.mistake('`.losses` is one number: append to a list.', '`self.losses.append(...)` keeps what is there.',
                  when=lambda got, *_: got['kind'] in ('float', 'int', 'Tensor'))
 def _(): return _log(lambda self: setattr(self, 'losses', self.loss.item()))
@@ -155,7 +162,7 @@ def _(): return _log(lambda self: None, after_epoch=lambda self: self.losses.app
 def weighted_mean(values, sizes):
     return sum(v*n for v, n in zip(values, sizes)) / sum(sizes)
 
-# %% ../nbs/20_exercises_runs.ipynb #d8e963d9
+# %% ../nbs/20_exercises_runs.ipynb #92c6fe19
 @weighted_mean.mistake('This is the plain mean: the sizes are not looked at.',
                        'A batch of 256 should count more than one of 108.')
 def _(values, sizes): return sum(values) / len(values)
@@ -170,6 +177,14 @@ def _(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / len(sizes
 @weighted_mean.mistake('You divided by the size of the first batch for each of them.',
                        'The last one may be shorter: add the sizes up.')
 def _(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / (len(sizes)*sizes[0])
+
+@weighted_mean.mistake('You divided by the number of pictures, and did not weight before.',
+                       'A batch of 3 with a mean of 1 adds up to 3.')
+def _(values, sizes): return sum(values) / sum(sizes)
+
+@weighted_mean.mistake('This is a list, with the share of each batch in the mean.', 'Add them up.',
+                       when=lambda got, want, *_: isinstance(got, list) and same(sum(got), want))
+def _(values, sizes): return [v*n/sum(sizes) for v, n in zip(values, sizes)]
 
 @weighted_mean.mistake('`//` drops what follows the point.', 'A plain `/` keeps it.')
 def _(values, sizes): return sum(v*n for v, n in zip(values, sizes)) // sum(sizes)
@@ -226,7 +241,7 @@ def my_validate(learn):
             n += len(yb)
     return right / n
 
-# %% ../nbs/20_exercises_runs.ipynb #463d811b
+# %% ../nbs/20_exercises_runs.ipynb #366f60f2
 def _shares(learn, dl, bar=0.):
     return [(((learn.model(xb) > bar) == (yb == 1)).float().mean().item(), len(yb)) for xb, yb in dl]
 
@@ -250,6 +265,19 @@ def _(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid))
 
 @my_validate.mistake('This is the share that is *wrong*.', 'Which of the two should count when they agree?')
 def _(learn): return 1 - _pooled(_shares(learn, learn.dls.valid))
+
+@my_validate.mistake('You added up the accuracies of the batches, and a sum is no mean.',
+                     'Add up counts of pictures, and divide by how many there are.')
+def _(learn): return sum(a for a, _ in _shares(learn, learn.dls.valid))
+
+@my_validate.mistake('This is the share that is called a three; the labels are not looked at.',
+                     'A picture counts when score and label agree.')
+def _(learn): return _pooled([((learn.model(xb) > 0).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
+
+@my_validate.mistake('You count the threes that are right. Sevens that are called sevens are right, too.',
+                     '`==` is true for two that are both false; `&` and `*` are not.')
+def _(learn):
+    return _pooled([(((learn.model(xb) > 0) & (yb == 1)).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
 
 @my_validate.mistake('You divided by the number of batches.', 'How many pictures are there in all?')
 def _(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
@@ -507,7 +535,7 @@ def _(): return smallest_lr.right/1.2
                      'Go up by factors of ten until it works.', when=lambda got, want: got['accuracy'] < .9)
 def _(): return 1e-4
 
-# %% ../nbs/20_exercises_runs.ipynb #7c0c8cde
+# %% ../nbs/20_exercises_runs.ipynb #946b063b
 def _made_up(answer, accuracies):
     "What `answer` makes of runs with these accuracies (or pairs with the loss), a list for each lr"
     return answer([Run(Recipe(lr=lr, epochs=len(accs) - 1),
@@ -522,8 +550,8 @@ def _record(epoch, accuracy):
           'Write `best_lr(runs)`. It takes a list of `Run`s, such as `run_many` gives, and returns the lr of the '
           'one that *ends* with the best accuracy.', use=_made_up,
           cases=lambda: [({.3: [.5, .9]},), ({1.: [.4, .6, .9], .1: [.5, .7, .8]},),
-                         ({3.: [.5, .95, .9], .3: [.5, .8, .93], 30.: [.5, .97, .5], 1.: [.6, .6, .7]},),
-                         ({.1: [.5, .9, .8, .95], 1.: [.5, .8, .99, .6], 10.: [.5, .94, .6, .7]},),
+                         ({3.: [.5, .95, .9], .3: [.62, .8, .93], 30.: [.5, .97, .5], 1.: [.6, .6, .7]},),
+                         ({.1: [.5, .9, .8, .95], 1.: [.5, .92, .99, .6], 10.: [.5, .6, .7, .55]},),
                          ({.1: [.5, (.9, .3)], 1.: [.5, (.95, .4)]},)],
           hints=('What a run knows: `run.recipe.lr`, and `run.history`, a record for each epoch.',
                  'The last record has the accuracy it ended with: `run.history[-1].accuracy`.',
@@ -532,7 +560,7 @@ def _record(epoch, accuracy):
 def best_lr(runs):
     return max(runs, key=lambda run: run.history[-1].accuracy).recipe.lr
 
-# %% ../nbs/20_exercises_runs.ipynb #5172a865
+# %% ../nbs/20_exercises_runs.ipynb #6424c22d
 def _best(runs, score): return max(runs, key=score)
 def _last(run): return run.history[-1].accuracy
 
@@ -572,9 +600,30 @@ def _(runs): return _best(runs, lambda run: run.history[0].accuracy).recipe.lr
 @best_lr.mistake('This is the smallest lr, whatever came of it.', 'The accuracy decides.')
 def _(runs): return min(run.recipe.lr for run in runs)
 
+@best_lr.mistake('You count how much each run has gained since it began.', 'A high start does no harm: compare the ends.')
+def _(runs): return _best(runs, lambda run: _last(run) - run.history[0].accuracy).recipe.lr
+
+@best_lr.mistake('You count the mean over the epochs, so a slow start costs a run the prize.',
+                 'What it was before the end does not matter.')
+def _(runs): return _best(runs, lambda run: sum(r.accuracy for r in run.history)/len(run.history)).recipe.lr
+
+@best_lr.mistake('This is the best one an epoch before the end.', 'The last place in a list is -1.')
+def _(runs): return _best(runs, lambda run: run.history[-2].accuracy).recipe.lr
+
+@best_lr.mistake('This is the run with the *highest* loss.', 'The task asks for the accuracy, which is another field.')
+def _(runs): return _best(runs, lambda run: run.history[-1].valid_loss).recipe.lr
+
+@best_lr.mistake('This is a record: what the run had reached.', 'A record does not know the lr. Its run does.',
+                 when=lambda got, *_: isinstance(got, Record))
+def _(runs): return _best(runs, _last).history[-1]
+
 @best_lr.mistake('This is the right run\'s recipe, all of it.', 'Only its lr is asked for: `run.recipe.lr`.',
                  when=lambda got, want, _: isinstance(got, Recipe) and got.lr == want)
 def _(runs): return _best(runs, _last).recipe
+
+@best_lr.mistake('This is a recipe, and not that of the run that ends best.', 'Compare the ends, and give its lr.',
+                 when=lambda got, *_: isinstance(got, Recipe))
+def _(runs): return runs[-1].recipe
 
 @best_lr.mistake('The right lr is in it, with something else beside it.', 'Give the lr alone, as a number.',
                  when=lambda got, want, _: isinstance(got, (list, tuple)) and want in got)
@@ -685,7 +734,7 @@ def my_average_grads(grads_by_worker, sizes):
     n = sum(sizes)
     return [sum(g*size for g, size in zip(grads, sizes)) / n for grads in zip(*grads_by_worker)]
 
-# %% ../nbs/20_exercises_runs.ipynb #4cfcde47
+# %% ../nbs/20_exercises_runs.ipynb #1c5b4475
 @my_average_grads.mistake('This is the plain mean, so a worker with few pictures counts as much as one with many.',
                        'Weight each by its size.')
 def _(workers, sizes): return [sum(gs)/len(gs) for gs in zip(*workers)]
@@ -716,6 +765,10 @@ def _(workers, sizes): return workers[sizes.index(max(sizes))]
 @my_average_grads.mistake('You add up lists: these are all the gradients of a worker, and not its gradient of one '
                        'parameter.', '`zip` takes the workers one by one: `zip(*grads_by_worker)`, with the star.')
 def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(workers)]
+
+@my_average_grads.mistake('You added up different parameters of one worker, and the sizes belong to workers.',
+                       'Turn the list of lists around first.')
+def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in workers]
 
 @my_average_grads.mistake('Only the first parameter is in the list.', 'Is the `return` inside the loop?',
                        when=lambda got, want, *_: len(got) == 1 and same(got[0], want[0]))
