@@ -595,6 +595,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mnist_sgd.picture.weights_png': ('picture.html#weights_png', 'mnist_sgd/picture.py'),
                                    'mnist_sgd.picture.weights_svg': ('picture.html#weights_svg', 'mnist_sgd/picture.py')},
             'mnist_sgd.predict': { 'mnist_sgd.predict.Guess': ('predict.html#guess', 'mnist_sgd/predict.py'),
+                                   'mnist_sgd.predict.Guess.__call__': ('predict.html#guess.__call__', 'mnist_sgd/predict.py'),
                                    'mnist_sgd.predict.Guess.__init__': ('predict.html#guess.__init__', 'mnist_sgd/predict.py'),
                                    'mnist_sgd.predict.Guess._choose': ('predict.html#guess._choose', 'mnist_sgd/predict.py'),
                                    'mnist_sgd.predict.Guess._repr_mimebundle_': ( 'predict.html#guess._repr_mimebundle_',

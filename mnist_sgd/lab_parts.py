@@ -12,7 +12,7 @@ from .controls import slider
 from .recipe import Recipe, recipe_text
 from .steps import squared_lr_limit
 
-# %% ../nbs/23_lab_parts.ipynb #a2f60ccb
+# %% ../nbs/23_lab_parts.ipynb #85c5d84c
 def devices(): # Names
     "What a run can be computed on here"
     import torch
@@ -25,14 +25,14 @@ def recipe_controls(
 ): # `{field: ipywidgets control}`
     "A control for each field of a recipe but `source`"
     import ipywidgets as w
-    style, wide = dict(description_width='7.5em'), w.Layout(width='17em')
+    style, wide = dict(description_width='6em'), w.Layout(width='16em')
     ends = dict(lr=dict(low=.001, high=10_000, step=.1, log=True), epochs=dict(low=1, high=60),
                 batch_size=dict(low=4, high=8192, log=True, base=2), std=dict(low=.001, high=100, step=.1, log=True),
                 seed=dict(low=0, high=100), momentum=dict(low=0., high=.99, step=.01))
     def control(f):
         v, label = getattr(recipe, f.name), f.name if f.type is bool else f.name.replace('_', ' ')
         if f.name == 'std': label = 'std (for randn)'
-        if f.type is bool: return w.Checkbox(v, description=label, indent=False, layout=w.Layout(width='8em'))
+        if f.type is bool: return w.Checkbox(v, description=label, indent=False, layout=w.Layout(width='7em'))
         if f.name in ends: return slider(v, label=label, free=True, **ends[f.name])
         options = f.metadata['choices'] or list(dict.fromkeys([*devices(), v]))
         return w.Dropdown(options=options, value=v, description=label, style=style, layout=wide)

@@ -67,7 +67,7 @@ class Training(Panel):
         return (f"{text}accuracy {last.accuracy:.4f} after epoch {last.epoch}{stopped}; "
                 f"loss {last.train_loss:.4f} in training and {last.valid_loss:.4f} in validation.")
 
-# %% ../nbs/07_live.ipynb #cc3d61d4
+# %% ../nbs/07_live.ipynb #9535c710
 def _names(text): return re.findall(r'\w+', text) if isinstance(text, str) else list(text)
 
 class Lab(Training):
@@ -88,7 +88,7 @@ class Lab(Training):
             if name not in self.controls: raise ValueError(f"no control {name!r}: there are {', '.join(self.controls)}")
         for name in self.locked:
             for c in getattr(self.controls[name], 'children', [self.controls[name]]): c.disabled = True
-        self.line = w.Text(description='recipe', continuous_update=False, layout=w.Layout(width='100%'),
+        self.line = w.Text(description='recipe', continuous_update=False, layout=w.Layout(width='auto'),
                            style=dict(description_width='7.5em'))
         self.line.observe(self._pasted, 'value')
         self.back = w.Dropdown(description='go back to', options=['a run ...'], style=dict(description_width='7.5em'),
@@ -207,7 +207,7 @@ def busy(self:Lab, is_busy):
         speed = f'{1000*seconds/epochs:.1f} ms an epoch, {len(self.data.train_x)*epochs/seconds:,.0f} pictures a second'
         self.facts.value = f'<p style="margin:0">{speed}</p>'
 
-# %% ../nbs/07_live.ipynb #c64f5638
+# %% ../nbs/07_live.ipynb #98a2b1c3
 class Mystery(Panel):
     "A slider through the batches of the first epoch, and the switch that solves the case"
     def __init__(self,
@@ -235,7 +235,7 @@ class Mystery(Panel):
         sure = [Curve(first.mean_p, 'grey', '2 2', 'mean p'), Curve(first.accuracy, label='accuracy')]
         size = [Curve([math.nan, *(math.log10(max(g, 1e-6)) for g in first.grad_norm[1:])], 'a')]
         parts = [chart('how sure, and how right', sure, n, 'batch', more=here(batch/n) + strip),
-                 chart('size of the gradient', size, n, 'batch', -4, 1, lambda v: f'1e{v:.0f}', here(batch/n)),
+                 chart('size of the gradient', size, n, 'batch', -5, 1, lambda v: f'1e{v:.0f}', here(batch/n)),
                  weights_svg(first.params[batch], self.lit)]
         return side_by_side(parts, batch=batch, shuffle=shuffle)
 

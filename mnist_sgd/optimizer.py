@@ -106,7 +106,7 @@ def momentum_accs(
         accs.append(validate_epoch(model, valid_dl))
     return accs
 
-# %% ../nbs/05_optimizer.ipynb #98212a62
+# %% ../nbs/05_optimizer.ipynb #2c7192a5
 class MomentumPanel(Panel):
     "A momentum for a steep valley and for the digits, beside none"
     def __init__(self,
@@ -148,6 +148,7 @@ class MomentumPanel(Panel):
         "The numbers of a state, in a sentence"
         order = 'shuffled' if state['shuffle'] else 'in file order'
         (plain, steps), (without, accs) = (len(p) - 1 for p in state['paths']), state['accs']
-        return (f"momentum={state['momentum']:g}: {steps} steps down the valley ({plain} without); "
+        down = f'{steps} steps down the valley' if steps < 200 else 'not down the valley after 200 steps'
+        return (f"momentum={state['momentum']:g}: {down} ({plain} without); "
                 f"digits {order}: accuracy {accs[-1]:.4f} after {len(accs) - 1} epochs "
                 f"({without[-1]:.4f} without).")

@@ -20,10 +20,10 @@ def trend(
     if not math.isfinite(last): return 'NaN'
     return 'stuck' if abs(last - first) < still else 'up' if last > first else 'down'
 
-# %% ../nbs/19_predict.ipynb #5c95b09d
+# %% ../nbs/19_predict.ipynb #ec97e25b
 class Guess:
     "A guess, made by a word, a button or a slider; `reveal` shows what happened beside it"
-    def __init__(self, guess, among, between, ask, lesson):
+    def __init__(self, among, between, ask, lesson):
         import ipywidgets as w
         from mnist_sgd.controls import slider
         self.among, self.between, self.ask, self.lesson, self.value = among, between, ask, lesson, None
@@ -33,16 +33,26 @@ class Guess:
         else: self.control = w.ToggleButtons(options=list(among), value=None, button_style='')
         self.control.observe(lambda change: self._choose(change['new']), 'value')
         self.text = w.HTML(f'<p role="status">{html.escape(self.summary)}</p>')
-        here = w.Button(description='this is my guess', layout=w.Layout(width='auto'))   # also where the slider began
+        here = w.Button(description='this is my guess', layout=w.Layout(width='auto', align_self='flex-start'))
         here.on_click(lambda _: self._choose(self.control.value))
-        self.widget = w.VBox([w.HTML(f'<p><b>{html.escape(ask)}</b></p>'), self.control, *[here]*bool(between), self.text])
-        if guess is not None:
-            self.control.value = guess
-            self._choose(guess)                          # also where the slider stands there already
+        question = w.HTML(f'<p><b>{html.escape(ask)}</b></p>')
+        self.widget = w.VBox([question, self.control, *[here]*bool(between), self.text])
 
     def _choose(self, value):
         self.value = value
         self.text.value = f'<p role="status">{html.escape(self.summary)}</p>'
+
+    def __call__(self,
+        guess, # One of the words, or a number
+    ): # The same `Guess`
+        "Guess where no buttons are shown; raises `ValueError` for a guess that is no choice"
+        if self.between:
+            if not self.between[0] <= guess <= self.between[1]:
+                raise ValueError(f"guess={guess!r}: give a number from {self.between[0]} to {self.between[1]}")
+        elif guess not in self.among: raise ValueError(f"guess={guess!r}: choose {' or '.join(self.among)}")
+        self.control.value = guess
+        self._choose(guess)                              # also where the slider stands there already
+        return self
 
     @property
     def summary(self):
@@ -73,7 +83,7 @@ class Guess:
         if right is not None and self.lesson: note_guess(self.lesson[:2], self.ask or 'guess', right)
         return Outcome(self, actual if self.among else float(actual), right, curve)
 
-# %% ../nbs/19_predict.ipynb #7f3eabdb
+# %% ../nbs/19_predict.ipynb #d74ad694
 class Outcome:
     "What happened, in words and as a small figure, with the guess beside it"
     def __init__(self, guess, actual, right, curve):
@@ -97,7 +107,8 @@ class Outcome:
         said, picture = html.escape(repr(self)), b64encode(self.svg().encode()).decode()
         page = (f'<p role="status">{said}</p>'               # as an image it is also shown where no kernel has run it
                 f'<img alt="{said}" style="max-width:100%" src="data:image/svg+xml;base64,{picture}">')
-        return page if self.value is not None else f'<details><summary>No guess: see what happened</summary>{page}</details>'
+        if self.value is not None: return page
+        return f'<details><summary>No guess: see what happened</summary>{page}</details>'
 
 # %% ../nbs/19_predict.ipynb #467b1482
 _purple, _orange = '#542788', '#b35806'
@@ -137,7 +148,7 @@ def _sparkline(curve, x):
     points = ' '.join(point(i, v) for i, v in enumerate(curve) if math.isfinite(v))
     return f'<polyline points="{points}" fill="none" stroke="{_purple}" stroke-width="2"/>'
 
-# %% ../nbs/19_predict.ipynb #98f9d22b
+# %% ../nbs/19_predict.ipynb #42a040bb
 def predict(
     guess=None,                             # A word or a number; None leaves it to the buttons, or to nobody
     among=('up', 'down', 'stuck', 'NaN'),   # The words to choose from
@@ -146,9 +157,5 @@ def predict(
     lesson='',                              # Such as '03_grad', to count the guess in `progress`
 ): # `Guess`, which a notebook shows as buttons or as a slider
     "Say what will happen; raises `ValueError` for a guess that is no choice"
-    if between:
-        among = ()
-        if guess is not None and not between[0] <= guess <= between[1]:
-            raise ValueError(f"guess={guess!r}: give a number from {between[0]} to {between[1]}")
-    elif guess is not None and guess not in among: raise ValueError(f"guess={guess!r}: choose {' or '.join(among)}")
-    return Guess(guess, tuple(among), between, ask, lesson)
+    gate = Guess(() if between else tuple(among), between, ask, lesson)
+    return gate if guess is None else gate(guess)

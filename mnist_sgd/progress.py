@@ -9,7 +9,7 @@ __all__ = ['session', 'Progress', 'note_exercise', 'note_solved', 'note_guess', 
 import json, os, tempfile
 from dataclasses import dataclass
 
-# %% ../nbs/21_progress.ipynb #ed33e2f5
+# %% ../nbs/21_progress.ipynb #e55b82bc
 class Progress:
     "Exercises that there are, those solved, and guesses made, each as `'03/slope'`"
     def __init__(self): self.exercises, self.solved, self.guesses, self.path = set(), set(), {}, None
@@ -19,8 +19,8 @@ class Progress:
         def mine(keys): return [k for k in keys if k.startswith(f'{lesson[:2]}/')]
         all_, solved, guesses = (mine(keys) for keys in (self.exercises, self.solved, self.guesses))
         right = sum(self.guesses[k] for k in guesses)
-        foreseen = f'{right} of {len(guesses)} predictions right at the first guess' if guesses else 'no predictions made'
-        return f'{lesson}: {len(solved)} of {len(set(all_) | set(solved))} exercises solved, {foreseen}.'
+        foreseen = f', {right} of {len(guesses)} predictions right at the first guess' if guesses else ''
+        return f'{lesson}: {len(solved)} of {len(set(all_) | set(solved))} exercises solved{foreseen}.'
 
 # %% ../nbs/21_progress.ipynb #995442c8
 def _read(path):

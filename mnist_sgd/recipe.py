@@ -68,7 +68,7 @@ def recipe_text(
     default = {f.name: f.default for f in fields(recipe)}
     return ', '.join(f'{n}={_to_text(v)}' for n, v in values.items() if n in ('lr', 'epochs') or v != default[n])
 
-# %% ../nbs/10_recipe.ipynb #dfd2cbd1
+# %% ../nbs/10_recipe.ipynb #e9991623
 _words = dict(on=True, off=False, true=True, false=False)
 
 def _from_text(f, text):
@@ -88,5 +88,6 @@ def parse_recipe(
         if not eq: raise ValueError(f"{part!r}: write name=value, such as lr=1")
         if name not in known: raise ValueError(f"unknown field {name!r}; a recipe has {', '.join(known)}")
         if name in values: raise ValueError(f"{name} is given twice")
+        if '=' in value: raise ValueError(f"{part}: put commas between the fields")
         values[name] = _from_text(known[name], value)
     return Recipe(**values)

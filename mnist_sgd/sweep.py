@@ -69,7 +69,7 @@ def run_many(
         histories.update(zip(idxs, _run_group(group, data) if len(group) > 1 else [tuple(run(group[0], data))]))
     return [Run(r, histories[i], str(device)) for i, r in enumerate(recipes)]
 
-# %% ../nbs/08_sweep.ipynb #25d8c289
+# %% ../nbs/08_sweep.ipynb #74f1f71e
 class SweepPanel(Panel):
     "Sliders that look through trained runs: which one, and after how many epochs"
     def __init__(self,
@@ -123,11 +123,12 @@ class SweepPanel(Panel):
 
     figure = staticmethod(run_figure)
 
-    @staticmethod
-    def summary(state):
+    def summary(self, state):
         "The chosen run, in a sentence"
-        last = state.history[-1]
-        return (f"{recipe_text(state.recipe)}: accuracy {last.accuracy:.4f} after epoch {last.epoch}, "
+        last, asked = state.history[-1], self.controls['lr'].value
+        same = math.isclose(asked, state.recipe.lr, rel_tol=.01)
+        nearest = '' if same else f' (the trained lr nearest to {asked:.3g})'
+        return (f"{recipe_text(state.recipe)}{nearest}: accuracy {last.accuracy:.4f} after epoch {last.epoch}, "
                 f"loss {last.valid_loss:.4f}.")
 
     def _open(self, button=None):
@@ -219,7 +220,7 @@ def spread(arrows): # `[n,2]`
     "How far arrows point apart: the typical distance from their mean"
     return (arrows - arrows.mean(0)).square().sum(1).mean().sqrt().item()
 
-# %% ../nbs/08_sweep.ipynb #e5aaf037
+# %% ../nbs/08_sweep.ipynb #6d851fbe
 class CompassPanel(Panel):
     "A slider for the batch size, and one for the place: 40 batches show the way"
     def __init__(self,
@@ -233,7 +234,7 @@ class CompassPanel(Panel):
         low, high = self.ground.min().item(), self.ground.max().item()
         self.map = b64encode(colour_png(self.ground.flip(0).tolist(), low, high)).decode()
         super().__init__(dict(
-            batch_size=slider(16, 4, 2048, 1, 'batch size', log=True, base=2),
+            batch_size=slider(256, 4, 2048, 1, 'batch size', log=True, base=2),
             epoch=slider(1, 0, len(run.history) - 1, label='after epoch')))
 
     def work(self, batch_size, epoch):
@@ -281,5 +282,6 @@ class CompassPanel(Panel):
         "How reliable the batches are, in a sentence"
         mean = state['arrows'].mean(0).norm().item()
         if not mean: return f"After epoch {state['epoch']} there is no gradient left to point anywhere."
-        return (f"40 batches of {state['batch_size']} after epoch {state['epoch']}: "
-                f"the arrows spread by {spread(state['arrows'])/mean:.2f} times the length of their mean.")
+        right = (state['arrows'][:,0] > 0).sum()
+        return (f"40 batches of {state['batch_size']} after epoch {state['epoch']}: {right} arrows point to the right "
+                f"half; they spread by {spread(state['arrows'])/mean:.2f} times the length of their mean.")

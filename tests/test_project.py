@@ -35,9 +35,11 @@ def test_requirements():
 @each_notebook
 def test_badges(path):
     "Colab and Kaggle badges and the install cell say what settings.ini says"
-    first, second = tool.read(path).cells[:2]
+    nb = tool.read(path)
+    first, second = nb.cells[:2]
     assert first.source == tool.badge_text(path.name), 'run: python tools/notebooks.py badges'
     assert second.source == tool.install_code(), 'run: python tools/notebooks.py badges'
+    assert all(c.metadata == tool.folded for c in nb.cells if tool.is_panel(path.name, c)), 'run: python tools/notebooks.py badges'
 
 def test_badges_follow_settings(monkeypatch):
     settings = dict(tool.settings(), user='somebody-else')

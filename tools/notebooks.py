@@ -1,6 +1,6 @@
 """What contributors do to all notebooks at once: `python tools/notebooks.py badges|run|strip|readme [names]`
 
-badges   write the Colab and Kaggle badges and the install cell, from settings.ini
+badges   write the Colab and Kaggle badges and the install cell, from settings.ini; fold the code of a lesson's panels
 run      run in a fresh kernel and keep the outputs, without what only a live kernel can show
 strip    only drop what a live kernel can show: the rest of what `nbdev-clean` does
 readme   render README.md from nbs/index.ipynb
@@ -46,14 +46,22 @@ def install_code():
             f"    get_ipython().run_line_magic('pip', 'install -q git+https://github.com/{cfg['user']}/{cfg['repo']}@{cfg['branch']}')\n"
             f"print('{cfg['name']} is here')")
 
+folded = dict(cellView='form', jupyter=dict(source_hidden=True))
+
+def is_panel(name, cell):
+    "Is `cell` the code of a control of the lesson `name`, which draws more than it teaches?"
+    return name.startswith('0') and bool(re.search(r'^class \w+\((Panel|Training)\)', cell.source, re.M))
+
 def badges(path):
-    "Put badges and install cell at the top of a notebook, in place of those that are there"
+    "Put badges and install cell at the top of a notebook, in place of those that are there; fold what a reader may skip"
     nb = read(path)
     cells = [c for c in nb.cells if c.id not in ('badges', 'install')]
     badge = nbformat.v4.new_markdown_cell(badge_text(path.name), id='badges')
-    install = nbformat.v4.new_code_cell(install_code(), id='install', metadata=dict(cellView='form', jupyter=dict(source_hidden=True)))
+    install = nbformat.v4.new_code_cell(install_code(), id='install', metadata=folded)
     install.outputs = next((c.outputs for c in nb.cells if c.id == 'install'), [])
     nb.cells = [badge, install] + cells
+    for c in nb.cells:
+        if is_panel(path.name, c): c.metadata |= folded
     write(nb, path)
 
 
