@@ -245,7 +245,7 @@ def my_validate(learn):
             n += len(yb)
     return right / n
 
-# %% ../nbs/20_exercises_runs.ipynb #0dca8464
+# %% ../nbs/20_exercises_runs.ipynb #3f33ab44
 def _shares(learn, dl, bar=0.):
     return [(((learn.model(xb) > bar) == (yb == 1)).float().mean().item(), len(yb)) for xb, yb in dl]
 
@@ -286,6 +286,9 @@ def _(learn): return _pooled([((learn.model(xb) > 0).float().mean().item(), len(
                      '`==` is true for two that are both false; `&` and `*` are not.')
 def _(learn):
     return _pooled([(((learn.model(xb) > 0) & (yb == 1)).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
+
+@my_validate.mistake('You compare pixels with 0: the model has not been asked.', 'The scores are `learn.model(xb)`.')
+def _(learn): return _pooled([(((xb > 0) == (yb == 1)).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
 
 @my_validate.mistake('You divided by the number of batches.', 'How many pictures are there in all?')
 def _(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
@@ -757,7 +760,7 @@ def my_average_grads(grads_by_worker, sizes):
     n = sum(sizes)
     return [sum(g*size for g, size in zip(grads, sizes)) / n for grads in zip(*grads_by_worker)]
 
-# %% ../nbs/20_exercises_runs.ipynb #d7581e43
+# %% ../nbs/20_exercises_runs.ipynb #7426c552
 @my_average_grads.mistake('This is the plain mean, so a worker with few pictures counts as much as one with many.',
                        'Weight each by its size.')
 def _(workers, sizes): return [sum(gs)/len(gs) for gs in zip(*workers)]
@@ -771,6 +774,9 @@ def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes)) for gs in zip
 
 @my_average_grads.mistake('This is the first worker alone.', 'The others have seen pictures, too.')
 def _(workers, sizes): return workers[0]
+
+@my_average_grads.mistake('This is the last worker alone.', 'Keep what the workers before it gave.')
+def _(workers, sizes): return workers[-1]
 
 @my_average_grads.mistake('You divided by the number of workers after weighting.',
                        'Each picture counts once: divide by the number of pictures.')
