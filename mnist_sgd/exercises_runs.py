@@ -6,8 +6,8 @@
 __all__ = ['LossLog', 'weighted_mean', 'my_validate', 'fast_98', 'get_nan', 'hidden_bug', 'smallest_lr', 'best_lr',
            'tenth_spread', 'net_size', 'my_average_grads', 'left_over']
 
-# %% ../nbs/20_exercises_runs.ipynb #e5a49a66
-import functools, math
+# %% ../nbs/20_exercises_runs.ipynb #1610fd58
+import functools, inspect, math, re
 import torch
 from torch import nn
 from .check import exercise, same
@@ -18,23 +18,38 @@ from .exercises_steps import accuracies, read_recipe
 from .picture import Run
 from .recipe import Recipe
 
-# %% ../nbs/20_exercises_runs.ipynb #97e6d6fe
+# %% ../nbs/20_exercises_runs.ipynb #c1f674ac
 def _logged(cls, epochs):
+    from fastai.callback.core import Callback
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
     from fastai.optimizer import SGD
     from mnist_sgd.data import TensorLoader
     from mnist_sgd.loss import mnist_loss
+    if not issubclass(cls, Callback): return dict(losses=None, kind='no callback')
     x, y = torch.randn(11, 3), (torch.randn(11, 1) > 0).float()
     dls = DataLoaders(TensorLoader(x[:7], y[:7], 3), TensorLoader(x[7:], y[7:], 2), device='cpu')
     log = cls()
     learn = Learner(dls, nn.Linear(3, 1), loss_func=mnist_loss, opt_func=SGD, cbs=log)
-    with learn.no_logging(): learn.fit(epochs, lr=1.)
-    losses = log.losses
-    values = [float(v) for v in losses] if isinstance(losses, list) else losses
-    return dict(losses=values, kinds=sorted({type(v).__name__ for v in losses}), shared=_is_shared(cls, losses))
+    try:
+        with learn.no_logging(): learn.fit(epochs, lr=1.)
+    except (AttributeError, TypeError) as e:
+        if 'not iterable' in str(e): e.args = f'{e}. Did you mean `append`?',
+        if "no attribute 'losses'" not in str(e): raise
+    return _kept(cls, getattr(log, 'losses', None))
 
-def _is_shared(cls, losses): return getattr(cls, 'losses', None) is losses
+def _kept(cls, losses):
+    if not isinstance(losses, list): return dict(losses=losses, kind=type(losses).__name__)
+    got = dict(losses=[float(v) for v in losses], kinds=sorted({type(v).__name__ for v in losses}),
+               shared=getattr(cls, 'losses', None) is losses)
+    return got if losses else got | dict(hooks=_hooks(cls))
+
+def _hooks(cls):
+    "The hooks of a class that run for a batch, and what looks like a hook and is none"
+    from fastai.callback.core import event
+    mine = [name for name in vars(cls) if re.match('before|after|on_', name)]
+    return ([name for name in mine if name in vars(event) and re.search('batch|pred|loss|backward|step', name)],
+            [name for name in mine if name not in vars(event)])
 
 # %% ../nbs/20_exercises_runs.ipynb #1384eeb3
 @exercise('06',
@@ -55,12 +70,15 @@ def LossLog():
             if self.training: self.losses.append(self.loss.item())
     return LossLog
 
-# %% ../nbs/20_exercises_runs.ipynb #85fe5b2a
+# %% ../nbs/20_exercises_runs.ipynb #7adee096
 def _log(after_batch, every='before_fit', **more):
+    from fastai.callback.core import Callback
     def empty(self): self.losses = []
-    return type('LossLog', (LossLog.right,), {'before_fit': empty, every: empty, 'after_batch': after_batch, **more})
+    hooks = {'before_fit': empty, every: empty, 'after_batch': after_batch} | more
+    return type('LossLog', (Callback,), {name: hook for name, hook in hooks.items() if hook})
 
-@LossLog.mistake('The list is shared by all fits: make it in `before_fit`.', 'A list in the class is made only once.',
+@LossLog.mistake('The list is shared by all fits: make it in `before_fit`.',
+                 'A list in the class is made only once.',
                  when=lambda got, *_: got['shared'])
 def _():
     cls = _log(LossLog.right.after_batch, before_fit=lambda self: None)
@@ -84,15 +102,62 @@ def _(): return _log(lambda self: self.losses.append(self.loss) if self.training
                  when=lambda got, want, epochs: epochs > 1 and same(got['losses'], want['losses'][-3:]))
 def _(): return _log(LossLog.right.after_batch, every='before_epoch')
 
+@LossLog.mistake('The list has a single number in the end.', 'Append to the list; `=` replaces it.',
+                 when=lambda got, *_: len(got['losses']) == 1)
+def _(): return _log(lambda self: setattr(self, 'losses', [self.loss.item()]) if self.training else None)
+
+@LossLog.mistake('Each loss is one batch late: before a batch, `self.loss` is still that of the one before.',
+                 'Which hook comes *after* a batch?',
+                 when=lambda got, want, _: same(got['losses'][:3], [0., *want['losses'][:2]]))
+def _():
+    def early(self): self.training and self.losses.append(self.loss.item())
+    return _log(lambda self: None, before_batch=early)
+
+def _unheard(got, *_):
+    names = ', '.join(f'`{name}`' for name in got['hooks'][1])
+    return ('`.losses` stays empty: no hook of yours was called for a batch.'
+            + f' fastai knows no {names}.'*bool(names))
+
+@LossLog.mistake(_unheard, 'Is its name spelled as fastai\'s? The hint has it.',
+                 when=lambda got, *_: got['losses'] == [] and not got['hooks'][0])
+def _(): return _log(None, after_bach=LossLog.right.after_batch)
+
+@LossLog.mistake('`.losses` is empty when the fit is over.',
+                 'Is it made anew by a hook that comes later, or the `if` never true?',
+                 when=lambda got, *_: got['losses'] == [] and got['hooks'][0])
+def _(): return _log(LossLog.right.after_batch, every='before_validate')
+
+@LossLog.mistake('The callback has no list `.losses`: make it in `before_fit`.',
+                 'It is `self.losses = []`, with just this name, in a hook spelled as fastai\'s.',
+                 when=lambda got, *_: got['kind'] == 'NoneType')
+def _(): return _log(LossLog.right.after_batch, before_fit=lambda self: setattr(self, 'log', []))
+
+@LossLog.mistake('Your class is no callback of fastai\'s.',
+                 'The first line is `class LossLog(Callback):`.',
+                 when=lambda got, *_: got['kind'] == 'no callback')
+def _(): return type('LossLog', (), {name: vars(LossLog.right)[name] for name in ('before_fit', 'after_batch')})
+
+@LossLog.mistake('`.losses` is one number: append to a list.',
+                 '`self.losses.append(...)` keeps what is there.',
+                 when=lambda got, *_: got['kind'] in ('float', 'int', 'Tensor'))
+def _(): return _log(lambda self: setattr(self, 'losses', self.loss.item()))
+
+@LossLog.mistake(lambda got, *_: f'`.losses` is of the kind `{got["kind"]}`, and a plain list is asked for.',
+                 '`[]` is an empty list.', when=lambda got, *_: got['kind'])
+def _():
+    def add(self): self.losses = (*self.losses, *[self.loss.item()]*self.training)
+    return _log(add)
+
 @LossLog.mistake('There is one number an epoch.', 'Which hook is called after each batch?',
                  when=lambda got, want, epochs: len(got['losses']) == epochs)
 def _(): return _log(lambda self: None, after_epoch=lambda self: self.losses.append(self.loss.item()))
 
-# %% ../nbs/20_exercises_runs.ipynb #849b1184
+# %% ../nbs/20_exercises_runs.ipynb #b1632b86
 @exercise('06',
           'Write `weighted_mean(values, sizes)`: the mean of a list of numbers in which each counts as often '
           'as its size says, as the accuracies of batches should.',
-          cases=lambda: [([.5], [3]), ([1., 0.], [2, 2]), ([1., 0.], [3, 1]), ([.25, .5, 1.], [4, 2, 1])],
+          cases=lambda: [([.5], [3]), ([1., 0.], [2, 2]), ([1., 0.], [3, 1]), ([.25, .5, 1.], [4, 2, 1]),
+                         ([10., 20.], [1, 2])],
           hints=('A batch of 3 with a mean of 1 adds up to 3.',
                  'Add up values times sizes. And then?',
                  'Divide by the sum of the sizes.'),
@@ -100,7 +165,7 @@ def _(): return _log(lambda self: None, after_epoch=lambda self: self.losses.app
 def weighted_mean(values, sizes):
     return sum(v*n for v, n in zip(values, sizes)) / sum(sizes)
 
-# %% ../nbs/20_exercises_runs.ipynb #ea5d3b23
+# %% ../nbs/20_exercises_runs.ipynb #f8d3eb7c
 @weighted_mean.mistake('This is the plain mean: the sizes are not looked at.',
                        'A batch of 256 should count more than one of 108.')
 def _(values, sizes): return sum(values) / len(values)
@@ -116,26 +181,57 @@ def _(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / len(sizes
                        'The last one may be shorter: add the sizes up.')
 def _(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / (len(sizes)*sizes[0])
 
-@weighted_mean.mistake('It is weighted the wrong way: small batches count most.', 'Multiply by the size.')
+@weighted_mean.mistake('You divided by the number of pictures, and did not weight before.',
+                       'A batch of 3 with a mean of 1 adds up to 3.')
+def _(values, sizes): return sum(values) / sum(sizes)
+
+@weighted_mean.mistake('This is a list, with the share of each batch in the mean.', 'Add them up.',
+                       when=lambda got, want, *_: isinstance(got, list) and same(sum(got), want))
+def _(values, sizes): return [v*n/sum(sizes) for v, n in zip(values, sizes)]
+
+@weighted_mean.mistake('`//` drops what follows the point.', 'A plain `/` keeps it.')
+def _(values, sizes): return sum(v*n for v, n in zip(values, sizes)) // sum(sizes)
+
+@weighted_mean.mistake('It is weighted the wrong way: small batches count most.',
+                       'Multiply by the size.')
 def _(values, sizes): return sum(v/n for v, n in zip(values, sizes)) / sum(1/n for n in sizes)
 
-# %% ../nbs/20_exercises_runs.ipynb #7cc9158e
-def _validated(answer, n_valid, batch_size):
+# %% ../nbs/20_exercises_runs.ipynb #7f721044
+def _validated(answer, scores, labels, batch_size):
     from fastai.data.core import DataLoaders
     from fastai.learner import Learner
     from mnist_sgd.data import TensorLoader
     from mnist_sgd.loss import mnist_loss
-    model = nn.Linear(3, 1)
-    x, y = torch.randn(9 + n_valid, 3), (torch.randn(9 + n_valid, 1) > 0).float()
-    dls = DataLoaders(TensorLoader(x[:9], y[:9], 4), TensorLoader(x[9:], y[9:], batch_size), device='cpu')
-    learn = Learner(dls, model, loss_func=mnist_loss)
-    with learn.no_logging(): return answer(learn)
+    model = nn.Linear(1, 1)
+    with torch.no_grad(): model.weight.fill_(2.), model.bias.fill_(-1.)
+    x, y = torch.randn(9, 1), (torch.randn(9, 1) > 0).float()
+    valid = TensorLoader((scores + 1)/2, labels, batch_size)
+    learn = Learner(DataLoaders(TensorLoader(x, y, 4), valid, device='cpu'), model, loss_func=mnist_loss)
+    try:
+        with learn.no_logging(): got = answer(learn)
+    except RuntimeError as e:
+        if 'mat1' in str(e) and '784' in str(e): e.args = f'{e}. Did you mean `learn.model`?',
+        raise
+    return ('validate_epoch', got) if 'validate_epoch' in _names(answer) else got
 
-# %% ../nbs/20_exercises_runs.ipynb #03148a8c
+def _names(f): return getattr(getattr(inspect.unwrap(f), '__code__', None), 'co_names', ())
+
+def _scored(batch_size, scores, labels):
+    return torch.tensor(scores)[:,None], torch.tensor(labels)[:,None], batch_size
+
+def _many(n, batch_size):
+    "Scores of `n` pictures and their labels, more right than wrong"
+    make = torch.Generator().manual_seed(n)
+    scores = torch.randn(n, 1, generator=make).mul(10).round().add(.5) / 10
+    return scores, (scores + torch.randn(n, 1, generator=make) > 0).float(), batch_size
+
+# %% ../nbs/20_exercises_runs.ipynb #1ed31983
 @exercise('06',
           'Write `my_validate(learn)`, with a `for` loop of your own: the accuracy of `learn.model` over the '
           'batches of `learn.dls.valid`, from 0 to 1, exact also when the last batch is shorter.',
-          use=_validated, cases=lambda: [(2, 2), (4, 2), (5, 4), (7, 3), (22, 8)],
+          use=_validated,
+          cases=lambda: [_scored(2, [.2, 1.5], [1., 1.]), _scored(2, [.3, -1.2, .8, -.6], [1., 1., 1., 0.]),
+                         _scored(4, [2.1, .4, -.7, -1.9, .9], [1., 0., 0., 0., 0.]), _many(7, 3), _many(22, 8)],
           hints=('Count the pictures that are right, and count all pictures.',
                  'A score above 0 says three, and a label of 1 is a three. In a batch, how many agree?',
                  'In the loop, add `((learn.model(xb) > 0) == (yb == 1)).sum()` to one sum and `len(yb)` to '
@@ -149,7 +245,7 @@ def my_validate(learn):
             n += len(yb)
     return right / n
 
-# %% ../nbs/20_exercises_runs.ipynb #2617d94b
+# %% ../nbs/20_exercises_runs.ipynb #3f33ab44
 def _shares(learn, dl, bar=0.):
     return [(((learn.model(xb) > bar) == (yb == 1)).float().mean().item(), len(yb)) for xb, yb in dl]
 
@@ -159,25 +255,83 @@ def _pooled(shares): return sum(a*n for a, n in shares) / sum(n for _, n in shar
                      'Count pictures, or weight each batch by its size.')
 def _(learn): return sum(a for a, _ in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
 
-@my_validate.mistake('You looked at the pictures that it was trained on.', 'The others are in `learn.dls.valid`.')
+@my_validate.mistake('You looked at the pictures that it was trained on.',
+                     'The others are in `learn.dls.valid`.')
 def _(learn): return _pooled(_shares(learn, learn.dls.train))
 
-@my_validate.mistake('This is the last batch alone.', 'What happens to your count when the next batch comes?')
+@my_validate.mistake('This is the last batch alone.',
+                     'What happens to your count when the next batch comes?')
 def _(learn): return _shares(learn, learn.dls.valid)[-1][0]
 
 @my_validate.mistake('This is the first batch alone.', 'Is the `return` inside the loop?')
 def _(learn): return _shares(learn, learn.dls.valid)[0][0]
 
-@my_validate.mistake('This is how many are right, and not the share of them.', 'Divide by the number of pictures.')
+@my_validate.mistake('This is how many are right, and not the share of them.',
+                     'Divide by the number of pictures.')
 def _(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid))
 
-@my_validate.mistake('This is the share that is *wrong*.', 'Which of the two should count when they agree?')
+@my_validate.mistake('This is the share that is *wrong*.',
+                     'Which of the two should count when they agree?')
 def _(learn): return 1 - _pooled(_shares(learn, learn.dls.valid))
 
-@my_validate.mistake('You compare scores with 0.5, which is the border for p.', 'The sigmoid of which score is 0.5?')
+@my_validate.mistake('You added up the accuracies of the batches, and a sum is no mean.',
+                     'Add up counts of pictures, and divide by how many there are.')
+def _(learn): return sum(a for a, _ in _shares(learn, learn.dls.valid))
+
+@my_validate.mistake('This is the share that is called a three; the labels are not looked at.',
+                     'A picture counts when score and label agree.')
+def _(learn): return _pooled([((learn.model(xb) > 0).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
+
+@my_validate.mistake('You count the threes that are right. Sevens that are called sevens are right, too.',
+                     '`==` is true for two that are both false; `&` and `*` are not.')
+def _(learn):
+    return _pooled([(((learn.model(xb) > 0) & (yb == 1)).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
+
+@my_validate.mistake('You compare pixels with 0: the model has not been asked.', 'The scores are `learn.model(xb)`.')
+def _(learn): return _pooled([(((xb > 0) == (yb == 1)).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
+
+@my_validate.mistake('You divided by the number of batches.', 'How many pictures are there in all?')
+def _(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
+
+@my_validate.mistake('You divided as if all batches were equally long.', 'Add up `len(yb)` in the loop.')
+def _(learn):
+    shares = _shares(learn, learn.dls.valid)
+    return sum(a*n for a, n in shares) / (len(shares)*shares[0][1])
+
+def _pairs(scores, labels, batch_size):
+    "Shares that come of comparing each score of a batch with each of its labels"
+    batches = zip(scores.split(batch_size), labels.split(batch_size))
+    pairs = [((s > 0) == l[:,0]).float() for s, l in batches]
+    return (sum(p.sum() for p in pairs) / len(scores), sum(p.mean()*len(p) for p in pairs) / len(scores),
+            sum(p.mean() for p in pairs) / len(pairs))
+
+def _paired(got, *_):
+    if got > 1: return f'More than all are right ({got:.4g}): `[N,1]` against `[N]` compares every pair.'
+    return '`[N,1]` against `[N]` compares every pair: each score with the labels of all.'
+
+@my_validate.mistake(_paired, 'Print both shapes. `yb` is `[N,1]`, and so should be what is compared with it.',
+                     when=lambda got, want, *case: any(same(got, share) for share in _pairs(*case)))
+def _(learn):
+    pairs = [((learn.model(xb) > 0) == yb[:,0]).sum().item() for xb, yb in learn.dls.valid]
+    return sum(pairs) / sum(len(yb) for _, yb in learn.dls.valid)
+
+@my_validate.mistake('This is the share of threes: p is above 0 for every picture.',
+                     'The border for p is 0.5.')
+def _(learn): return _pooled([(yb.mean().item(), len(yb)) for _, yb in learn.dls.valid])
+
+@my_validate.mistake('The loop is in `validate_epoch`, and here it should be yours.',
+                     'Try without `validate_epoch`.',
+                     when=lambda got, *_: got[0] == 'validate_epoch')
+def _(learn):
+    from mnist_sgd.loop import validate_epoch
+    return validate_epoch(learn.model, learn.dls.valid)
+
+@my_validate.mistake('You compare scores with 0.5, which is the border for p.',
+                     'The sigmoid of which score is 0.5?')
 def _(learn): return _pooled(_shares(learn, learn.dls.valid, .5))
 
-@my_validate.mistake('This is the validation loss.', 'Accuracy counts: the score is above 0, or it is not.')
+@my_validate.mistake('This is the validation loss.',
+                     'Accuracy counts: the score is above 0, or it is not.')
 def _(learn): return learn.validate()[0]
 
 @my_validate.mistake('You asked `learn.validate()` for its second number, and this `Learner` was given no metric.',
@@ -251,8 +405,9 @@ def _losses(recipe):
 def get_nan():
     return Recipe(lr=1., epochs=5, loss='squared')
 
-# %% ../nbs/20_exercises_runs.ipynb #5af0b7ed
-@get_nan.mistake(lambda got, want: f'It runs for {got["epochs"]} epochs.', 'Five are enough to break it.',
+# %% ../nbs/20_exercises_runs.ipynb #21ee990a
+@get_nan.mistake(lambda got, want: f'It runs for {got["epochs"]} epochs.',
+                 'Five are enough to break it.',
                 when=lambda got, want: got['epochs'] > 5)
 def _(): return Recipe(lr=1., loss='squared')
 
@@ -287,8 +442,9 @@ def _(): return Recipe(lr=.03, epochs=1, loss='squared')
 def hidden_bug():
     return Recipe(lr=.1, epochs=10, shuffle=True, zero_grad=False, loss='cross_entropy')
 
-# %% ../nbs/20_exercises_runs.ipynb #d0917e45
-@hidden_bug.mistake('The gradients are zeroed in this one, so there is no bug in it.', 'Write `zero_grad=off`.',
+# %% ../nbs/20_exercises_runs.ipynb #102797d1
+@hidden_bug.mistake('The gradients are zeroed in this one, so there is no bug in it.',
+                    'Write `zero_grad=off`.',
                     when=lambda got, want: got['zero_grad'])
 def _(): return Recipe(epochs=10, shuffle=True)
 
@@ -317,7 +473,25 @@ def _(): return Recipe(lr=.01, epochs=10, shuffle=True, zero_grad=False)
                     'Go down with lr, towards 1, or take another loss.', when=lambda got, want: got['accuracy'] > .9)
 def _(): return Recipe(lr=4., epochs=10, shuffle=True, zero_grad=False)
 
-# %% ../nbs/20_exercises_runs.ipynb #d9ce7383
+# %% ../nbs/20_exercises_runs.ipynb #8d781ebb
+def _number(answer):
+    "Turn what a learner gives into a number; raises `ValueError` for what is none"
+    try: number = float(answer)
+    except Exception: raise ValueError(_no_number(answer)) from None
+    if math.isnan(number): raise ValueError('This is `nan`, which is no number')
+    return number
+
+def _no_number(answer):
+    if isinstance(answer, tuple) and len(answer) == 2 and all(type(a) is int for a in answer):
+        return f'A number is wanted: {answer[0]}{answer[1]:03d} without a comma, which makes two of it'
+    if isinstance(answer, Recipe): return 'A number is wanted, and this is a recipe: its lr alone will do'
+    if not isinstance(answer, str): return f'A number is wanted, and this is of the kind `{type(answer).__name__}`'
+    whole = re.fullmatch(r'\s*\d{1,3}([, _]\d{3})+\s*', answer)
+    plain = re.sub(r'[\s,_]', '', answer) if whole else answer.strip().replace(',', '.')
+    if re.fullmatch(r'\d*\.?\d+', plain): return f'A number is wanted: {plain} without quotes'
+    return 'A number is wanted, and this is a text'
+
+# %% ../nbs/20_exercises_runs.ipynb #2b5b4a6a
 @functools.lru_cache(64)
 def _reached(lr): return accuracies(Recipe(lr=lr, epochs=5, shuffle=True))[-1]
 
@@ -325,10 +499,16 @@ def _edge(lr):
     if not 0 < lr < 1e6: return dict(lr=lr, accuracy=0., below=0.)
     return dict(lr=lr, accuracy=_reached(lr), below=_reached(lr/1.3))
 
+def _short(got, *_):
+    n = len(digits().valid_x)
+    right = round(got['accuracy']*n)
+    short = math.ceil(.95*n) - right
+    return f'It ends with {right:,} of {n:,} right, {"one" if short == 1 else short} short of 0.95.'
+
 @exercise('08',
           'Find the smallest learning rate with which `epochs=5, shuffle=on` ends at an accuracy of 0.95 or '
-          'more. A factor of 1.3 is near enough: with your lr it gets there, with `lr/1.3` it does not. Give '
-          'a number.', made=True, read=float, use=_edge,
+          'more. It lies between two columns of the map: run it yourself. A factor of 1.3 is near enough: with '
+          'your lr it gets there, with `lr/1.3` it does not. Give a number.', made=True, read=_number, use=_edge,
           agree=lambda got, want: got['accuracy'] >= .95 > got['below'], limit=60.,
           hints=('Learning rates are tried by factors, not by differences: 1, 0.1, 0.01 and so on.',
                  'Find one that gets there and one that does not. Then try the one in between, again and '
@@ -344,12 +524,13 @@ def smallest_lr():
         else: low = middle
     return high
 
-# %% ../nbs/20_exercises_runs.ipynb #b088d680
-@smallest_lr.mistake('A learning rate is above 0.', 'If you have an exponent, such as -2.5, give `10**-2.5`.',
+# %% ../nbs/20_exercises_runs.ipynb #00f20763
+@smallest_lr.mistake('A learning rate is above 0.',
+                     'If you have an exponent, such as -2.5, give `10**-2.5`.',
                      when=lambda got, want: got['lr'] <= 0)
 def _(): return -2.
 
-@smallest_lr.mistake('A learning rate of a million is not what is meant.', 'The smallest one that does it.',
+@smallest_lr.mistake('A million and more is not what is meant.', 'The smallest one that does it.',
                      when=lambda got, want: not got['lr'] < 1e6)
 def _(): return 1e9
 
@@ -363,15 +544,15 @@ def _(): return 1.
                      when=lambda got, want: got['accuracy'] >= .95)
 def _(): return smallest_lr.right*2
 
-@smallest_lr.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, short of 0.95, but not by much.',
-                     'Go up in small factors.', when=lambda got, want: .9 <= got['accuracy'] < .95)
+@smallest_lr.mistake(_short,
+                     'Not by much. Go up in small factors.', when=lambda got, want: .9 <= got['accuracy'] < .95)
 def _(): return smallest_lr.right/1.2
 
 @smallest_lr.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, far below 0.95.',
                      'Go up by factors of ten until it works.', when=lambda got, want: got['accuracy'] < .9)
 def _(): return 1e-4
 
-# %% ../nbs/20_exercises_runs.ipynb #e412cd50
+# %% ../nbs/20_exercises_runs.ipynb #044f3041
 def _made_up(answer, accuracies):
     "What `answer` makes of runs with these accuracies (or pairs with the loss), a list for each lr"
     return answer([Run(Recipe(lr=lr, epochs=len(accs) - 1),
@@ -386,8 +567,8 @@ def _record(epoch, accuracy):
           'Write `best_lr(runs)`. It takes a list of `Run`s, such as `run_many` gives, and returns the lr of the '
           'one that *ends* with the best accuracy.', use=_made_up,
           cases=lambda: [({.3: [.5, .9]},), ({1.: [.4, .6, .9], .1: [.5, .7, .8]},),
-                         ({3.: [.5, .95, .9], .3: [.5, .8, .93], 30.: [.5, .97, .5], 1.: [.5, .6, .7]},),
-                         ({.1: [.5, .9, .8, .95], 1.: [.5, .8, .99, .6], 10.: [.5, .94, .6, .7]},),
+                         ({3.: [.5, .95, .9], .3: [.62, .8, .93], 30.: [.5, .97, .5], 1.: [.6, .6, .7]},),
+                         ({.1: [.5, .9, .8, .95], 1.: [.55, .92, .99, .6], 10.: [.5, .6, .7, .55]},),
                          ({.1: [.5, (.9, .3)], 1.: [.5, (.95, .4)]},)],
           hints=('What a run knows: `run.recipe.lr`, and `run.history`, a record for each epoch.',
                  'The last record has the accuracy it ended with: `run.history[-1].accuracy`.',
@@ -396,7 +577,7 @@ def _record(epoch, accuracy):
 def best_lr(runs):
     return max(runs, key=lambda run: run.history[-1].accuracy).recipe.lr
 
-# %% ../nbs/20_exercises_runs.ipynb #993e8f04
+# %% ../nbs/20_exercises_runs.ipynb #064985ae
 def _best(runs, score): return max(runs, key=score)
 def _last(run): return run.history[-1].accuracy
 
@@ -407,7 +588,8 @@ def _(runs): return max(map(_last, runs))
                  'The run should *end* best: `history[-1]`.')
 def _(runs): return _best(runs, lambda run: max(r.accuracy for r in run.history)).recipe.lr
 
-@best_lr.mistake('This is the best after the first epoch.', 'The last record of a history is `history[-1]`.')
+@best_lr.mistake('This is the best after the first epoch.',
+                 'The last record of a history is `history[-1]`.')
 def _(runs): return _best(runs, lambda run: run.history[1].accuracy).recipe.lr
 
 @best_lr.mistake('This is the run that ends *worst*.', 'A high accuracy is good, a high loss is not.')
@@ -423,17 +605,63 @@ def _(runs): return min(runs, key=lambda run: run.history[-1].valid_loss).recipe
 @best_lr.mistake('This is the last run in the list.', 'Any of them may be the best one.')
 def _(runs): return runs[-1].recipe.lr
 
-@best_lr.mistake('This is the place of the run in the list.', 'You are nearly there: `runs[place].recipe.lr`.')
+@best_lr.mistake('This is the place of the run in the list.',
+                 'You are nearly there: `runs[place].recipe.lr`.')
 def _(runs): return max(range(len(runs)), key=lambda i: _last(runs[i]))
 
-@best_lr.mistake('This is the right run, all of it.', 'Only its lr is asked for: `run.recipe.lr`.',
+@best_lr.mistake('This is the first run in the list.', 'Any of the others may be better.')
+def _(runs): return runs[0].recipe.lr
+
+@best_lr.mistake('`history[0]` is from before the first step: you compare how the runs *begin*.',
+                 'The last record of a list is at `[-1]`.')
+def _(runs): return _best(runs, lambda run: run.history[0].accuracy).recipe.lr
+
+@best_lr.mistake('This is the smallest lr, whatever came of it.', 'The accuracy decides.')
+def _(runs): return min(run.recipe.lr for run in runs)
+
+@best_lr.mistake('You count how much each run has gained since it began.',
+                 'A high start does no harm: compare the ends.')
+def _(runs): return _best(runs, lambda run: _last(run) - run.history[0].accuracy).recipe.lr
+
+@best_lr.mistake('You count the mean over the epochs, so a slow start costs a run the prize.',
+                 'What it was before the end does not matter.')
+def _(runs): return _best(runs, lambda run: sum(r.accuracy for r in run.history)/len(run.history)).recipe.lr
+
+@best_lr.mistake('This is the best one an epoch before the end.', 'The last place in a list is -1.')
+def _(runs): return _best(runs, lambda run: run.history[-2].accuracy).recipe.lr
+
+@best_lr.mistake('This is the run with the *highest* loss.',
+                 'The task asks for the accuracy, which is another field.')
+def _(runs): return _best(runs, lambda run: run.history[-1].valid_loss).recipe.lr
+
+@best_lr.mistake('This is a record: what the run had reached.',
+                 'A record does not know the lr. Its run does.',
+                 when=lambda got, *_: isinstance(got, Record))
+def _(runs): return _best(runs, _last).history[-1]
+
+@best_lr.mistake('This is the right run\'s recipe, all of it.',
+                 'Only its lr is asked for: `run.recipe.lr`.',
+                 when=lambda got, want, _: isinstance(got, Recipe) and got.lr == want)
+def _(runs): return _best(runs, _last).recipe
+
+@best_lr.mistake('This is a recipe, and not that of the run that ends best.',
+                 'Compare the ends, and give its lr.',
+                 when=lambda got, *_: isinstance(got, Recipe))
+def _(runs): return runs[-1].recipe
+
+@best_lr.mistake('The right lr is in it, with something else beside it.',
+                 'Give the lr alone, as a number.',
+                 when=lambda got, want, _: isinstance(got, (list, tuple)) and want in got)
+def _(runs): return max((_last(run), run.recipe.lr) for run in runs)
+
+@best_lr.mistake('This is the right run, all of it.', 'Its recipe knows its lr: `run.recipe.lr`.',
                  when=lambda got, want, _: got.recipe.lr == want)
 def _(runs): return _best(runs, _last)
 
-# %% ../nbs/20_exercises_runs.ipynb #ca2d754a
+# %% ../nbs/20_exercises_runs.ipynb #fa8c24bc
 @exercise('08',
           'How many times as many pictures must a batch have for its arrows to spread a *tenth* as much? Give a '
-          'number.', made=True, read=float, agree=lambda got, want: abs(got - want) < .5,
+          'number.', made=True, read=_number, agree=lambda got, want: abs(got - want) < .5,
           hints=('In the lesson: how many times as many pictures for a quarter of the spread?',
                  '16 times for a quarter, and 16 is 4 times 4. It is the root that counts.',
                  'A tenth, so 10 times 10.'),
@@ -441,7 +669,7 @@ def _(runs): return _best(runs, _last)
 def tenth_spread():
     return 10**2
 
-# %% ../nbs/20_exercises_runs.ipynb #26a6cf96
+# %% ../nbs/20_exercises_runs.ipynb #082b5417
 @tenth_spread.mistake('With ten times the pictures the arrows spread about a third as much.',
                       'The spread shrinks with the *root* of the batch size.')
 def _(): return 10
@@ -462,10 +690,29 @@ def _(): return .01
 @tenth_spread.mistake('This is twice ten.', 'A square is a number times itself.')
 def _(): return 20
 
-# %% ../nbs/20_exercises_runs.ipynb #2d55d6be
+@tenth_spread.mistake('With four times the pictures the arrows spread half as much.',
+                      'Two is to four as ten is to what?')
+def _(): return 4
+
+@tenth_spread.mistake('This was for a quarter of the spread.', 'And for a tenth?')
+def _(): return 16
+
+@tenth_spread.mistake('This is ten times the 16 of the quarter: the spread is then a quarter of a third.',
+                      'Begin anew: a spread of a tenth, not a tenth of the quarter.')
+def _(): return 160
+
+@tenth_spread.mistake('This is ten times ten times ten, and a square has two of them.', 'One ten less.')
+def _(): return 1000
+
+@tenth_spread.mistake(lambda got, want: f'With {got:g} times the pictures the arrows spread {got**-.5:.3g} times as '
+                          'much, and 0.1 is asked for.', 'The spread goes with one over the root of the batch size.',
+                      when=lambda got, want: 1 < got < math.inf)
+def _(): return 50
+
+# %% ../nbs/20_exercises_runs.ipynb #5380b6d1
 @exercise('09',
           'How many parameters has a net that goes from 784 pixels through 30 hidden numbers to 1 score? Give '
-          'a number.', made=True, read=float, agree=lambda got, want: got == want,
+          'a number.', made=True, read=_number, agree=lambda got, want: got == want,
           hints=('There are two layers, and each has weights and biases.',
                  'A layer from `a` numbers to `b` has `a*b` weights and `b` biases.',
                  '784*30 weights and 30 biases, then 30*1 and 1.'),
@@ -494,16 +741,17 @@ def _(): return 784 + 30 + 1
                   'The pixels do not reach the score directly.')
 def _(): return 784 + 1
 
-# %% ../nbs/20_exercises_runs.ipynb #26d7b29b
+# %% ../nbs/20_exercises_runs.ipynb #ade232da
 def _workers(*sizes):
-    grads = [[torch.arange(4.).reshape(2, 2)*(i + 1) - 1, torch.tensor([i - 1.5])] for i in range(len(sizes))]
+    n = len(sizes)                                       # square, so that what is turned round still fits
+    grads = [[torch.arange(n*n*1.).reshape(n, n)*(i + 1) - 1, torch.tensor([i - 1.5])] for i in range(n)]
     return grads, list(sizes)
 
 @exercise('09',
           'Write `my_average_grads(grads_by_worker, sizes)`. Each worker has a list of gradients, one tensor a '
           'parameter, each the gradient of the mean loss over *its* pictures; `sizes` says how many pictures '
           'it had. Return a list with the gradient of the mean loss over all pictures, one tensor a parameter.',
-          cases=lambda: [_workers(5), _workers(2, 2), _workers(3, 1), _workers(4, 2, 1)],
+          cases=lambda: [_workers(5), _workers(2, 2), _workers(3, 1), _workers(1, 3), _workers(4, 2, 1)],
           hints=('For one parameter at a time: which tensors belong together?',
                  '`zip(*grads_by_worker)` gives, for each parameter, what the workers have for it.',
                  'Add up gradient times size, and divide by the sum of the sizes.'),
@@ -512,7 +760,7 @@ def my_average_grads(grads_by_worker, sizes):
     n = sum(sizes)
     return [sum(g*size for g, size in zip(grads, sizes)) / n for grads in zip(*grads_by_worker)]
 
-# %% ../nbs/20_exercises_runs.ipynb #b0458b68
+# %% ../nbs/20_exercises_runs.ipynb #7426c552
 @my_average_grads.mistake('This is the plain mean, so a worker with few pictures counts as much as one with many.',
                        'Weight each by its size.')
 def _(workers, sizes): return [sum(gs)/len(gs) for gs in zip(*workers)]
@@ -527,20 +775,69 @@ def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes)) for gs in zip
 @my_average_grads.mistake('This is the first worker alone.', 'The others have seen pictures, too.')
 def _(workers, sizes): return workers[0]
 
+@my_average_grads.mistake('This is the last worker alone.', 'Keep what the workers before it gave.')
+def _(workers, sizes): return workers[-1]
+
 @my_average_grads.mistake('You divided by the number of workers after weighting.',
                        'Each picture counts once: divide by the number of pictures.')
 def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/len(sizes) for gs in zip(*workers)]
 
 @my_average_grads.mistake('The list has an entry for each worker; it should have one for each parameter.',
                        'Turn the list of lists around: `zip(*grads_by_worker)`.',
-                       when=lambda got, want, workers, sizes: all(isinstance(g, list) for g in got))
+                       when=lambda got, want, *_: got and all(isinstance(g, (list, tuple)) for g in got))
 def _(workers, sizes): return [[g*n/sum(sizes) for g in gs] for gs, n in zip(workers, sizes)]
 
-# %% ../nbs/20_exercises_runs.ipynb #2644e761
+@my_average_grads.mistake('This is the worker with the most pictures, alone.',
+                          'The others count, too, by their size.',
+                       when=lambda got, want, workers, sizes: same(got, workers[sizes.index(max(sizes))]))
+def _(workers, sizes): return workers[sizes.index(max(sizes))]
+
+@my_average_grads.mistake('You add up lists: these are all the gradients of a worker, and not its gradient of one '
+                       'parameter.', '`zip` takes the workers one by one: `zip(*grads_by_worker)`, with the star.')
+def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(workers)]
+
+@my_average_grads.mistake('You added up different parameters of one worker, and the sizes belong to workers.',
+                       'Turn the list of lists around first.')
+def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in workers]
+
+@my_average_grads.mistake('Only the first parameter is in the list.', 'Is the `return` inside the loop?',
+                       when=lambda got, want, *_: len(got) == 1 and same(got[0], want[0]))
+def _(workers, sizes):
+    for gs in zip(*workers): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes)]
+
+@my_average_grads.mistake('Only the first worker\'s share is in it.',
+                       'Is the loop over the workers left after its first round?')
+def _(workers, sizes): return [g*sizes[0]/sum(sizes) for g in workers[0]]
+
+@my_average_grads.mistake('You divided by the number of pictures without weighting before.',
+                       'Multiply each gradient by the size of its worker first.')
+def _(workers, sizes): return [sum(gs)/sum(sizes) for gs in zip(*workers)]
+
+@my_average_grads.mistake('The first worker is not weighted, as the others are.',
+                       'A sum that begins with its gradients begins with too little.')
+def _(workers, sizes):
+    return [(gs[0] + sum(g*n for g, n in zip(gs[1:], sizes[1:])))/sum(sizes) for gs in zip(*workers)]
+
+@my_average_grads.mistake('This is a generator, which has not computed anything yet.',
+                          'Put square brackets round it.',
+                       when=lambda got, *_: hasattr(got, '__next__'))
+def _(workers, sizes): return (sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(*workers))
+
+def _astray(workers, sizes, turn):
+    return [(torch.stack(gs)*turn(torch.tensor(sizes))).sum(0)/sum(sizes) for gs in zip(*workers)]
+
+def _rows(sizes): return sizes[:,None]
+
+@my_average_grads.mistake('The sizes went along the rows or the columns of a gradient, and not along the workers.',
+                       'For stacked gradients `[W,...]` they need the shape `[W,1,1]`; or go through the workers.',
+                       when=lambda got, want, *case: any(same(got, _astray(*case, f)) for f in (torch.clone, _rows)))
+def _(workers, sizes): return _astray(workers, sizes, torch.clone)
+
+# %% ../nbs/20_exercises_runs.ipynb #7ff96d5a
 @exercise('09',
           'Train an epoch on all 12,396 pictures, in batches of 64, with `Accumulate(opt, 4)`. How many *pictures* '
           'have put their gradient into `.grad` when the epoch ends, without a move that used it? Give a number.',
-          made=True, read=float, agree=lambda got, want: got == want,
+          made=True, read=_number, agree=lambda got, want: got == want,
           hints=('How many batches are there, and how many pictures has the last one?',
                  '193 full batches and a short one. Every fourth batch makes a move, so how many batches come '
                  'after the last move?',
@@ -551,7 +848,7 @@ def left_over():
     moves = len(batches) // 4
     return sum(batches[4*moves:])
 
-# %% ../nbs/20_exercises_runs.ipynb #7a69de72
+# %% ../nbs/20_exercises_runs.ipynb #ae7b24ad
 @left_over.mistake('This is the last batch, and before it one more has been waiting.',
                    'How many batches come after the last move?')
 def _(): return 44
@@ -562,7 +859,8 @@ def _(): return 2
 @left_over.mistake('You took the last two batches to be full ones.', '12,396 is not a multiple of 64.')
 def _(): return 128
 
-@left_over.mistake('This is the number of batches in the epoch.', 'Which of them come after the last move?')
+@left_over.mistake('This is the number of batches in the epoch.',
+                   'Which of them come after the last move?')
 def _(): return 194
 
 @left_over.mistake('This is the number of moves.', 'Four batches each. Which batches does that leave?')
@@ -571,5 +869,28 @@ def _(): return 48
 @left_over.mistake('These are the pictures that *were* used in a move.', 'How many does that leave?')
 def _(): return 48*4*64
 
-@left_over.mistake('That would be so if four went into the number of batches.', 'How many batches are there?')
+@left_over.mistake('This is one full batch. It is one of two that come after the last move.',
+                   'How long is the other?')
+def _(): return 64
+
+@left_over.mistake('Is it one batch? There are more, and pictures are asked for.',
+                   'What is 194 divided by 4, and its rest?')
+def _(): return 1
+
+@left_over.mistake('This is how many moves the batches would make, or the part of a move that is missing.',
+                   'The part of a move that is left is made of batches, and those of pictures.',
+                   when=lambda got, want: got in (.5, 48.5))
+def _(): return 48.5
+
+@left_over.mistake('You took three batches to be left over.', 'How often does four go into 194?')
+def _(): return 64 + 64 + 44
+
+@left_over.mistake('These are the last four batches.', 'Do they end with a move?')
+def _(): return 3*64 + 44
+
+@left_over.mistake('These are all the pictures.', 'Most of them were used in a move.')
+def _(): return 12_396
+
+@left_over.mistake('That would be so if four went into the number of batches.',
+                   'How many batches are there?')
 def _(): return 0
