@@ -247,7 +247,7 @@ def run_loop(
     with torch.random.fork_rng(devices=[]): history = compile_loop(source)(data, watch, seed=seed)
     return Evidence(history, steps, kept, kept.pop('last'), data, kept.pop('counted'))
 
-# %% ../nbs/24_bugs.ipynb #0e3132d4
+# %% ../nbs/24_bugs.ipynb #87c8ced3
 @dataclass(frozen=True, eq=False, repr=False)
 class Clue:
     "What a probe found"
@@ -259,10 +259,12 @@ class Clue:
 
     def __repr__(self):
         healthy = self.healthy and f'The healthy loop: {self.healthy}'
+        if self.healthy == self.text: healthy = 'The healthy loop says exactly the same.'
         return '\n'.join(filter(None, (f'{self.probe}: {self.text}', healthy, self.left)))
 
     def _repr_html_(self):
         first, *more = map(html.escape, repr(self).splitlines())
+        first = f'<b>{self.probe}</b>{first[len(self.probe):]}'
         more = ''.join(f'<br><span style="opacity:.75">{line}</span>' for line in more)
         return f'<p style="margin:.3em 0;line-height:1.4">{first}{more}</p>{_picture(self.draw, self.probe)}'
 
@@ -273,7 +275,7 @@ def _picture(draw, what):
     draw(fig.subplots())
     return f'<img alt="{html.escape(what)}, drawn" src="data:image/png;base64,{_png(fig)}" style="max-width:100%">'
 
-# %% ../nbs/24_bugs.ipynb #065c889e
+# %% ../nbs/24_bugs.ipynb #061cc2cb
 def _n(v): return 'None' if math.isnan(v) else f'{v:,.0f}' if abs(v) >= 1000 else f'{v:.3g}'
 def _some(values): return ', '.join(_n(v) for v in values)
 def _words(labels): return ['three' if v == 1 else 'seven' for v in labels.flatten().tolist()]
@@ -281,7 +283,7 @@ def _course(values):
     return f'{_n(values[0])} at the first step, {_n(values[9])} at step 10, {_n(values[-1])} at the last'
 
 def _legend(ax):                                     # below the curves, where it hides none
-    ax.legend(loc='upper center', bbox_to_anchor=(.5, -.22), ncols=3, fontsize=8, frameon=False)
+    ax.legend(loc='upper center', bbox_to_anchor=(.5, -.26), ncols=3, fontsize=8, frameon=False)
 
 _grey = dict(color='.6', lw=3, alpha=.6)
 
@@ -328,7 +330,7 @@ def probe(
     other, usual = probes[name](healthy)
     return Clue(name, text, draw and partial(draw, healthy=usual), other)
 
-# %% ../nbs/24_bugs.ipynb #e01d0df1
+# %% ../nbs/24_bugs.ipynb #33b318f7
 @_ask('shapes')
 def _shapes(e):
     "The shapes of the tensors in a step, and how many pictures it trains on and is checked on"
@@ -342,16 +344,17 @@ def _shapes(e):
 def _order(e):
     "The share of pictures labelled three in each batch of the first epoch"
     shares = e.series('threes')[:len(e.first['dl'])]
-    last = shares[6:][-6:]
-    return (f"share of pictures labelled three in the first six batches {_some(shares[:6])}; in the last {len(last)} "
-            f"{_some(last)}."), _lines('share labelled three', dict(share=shares), xlabel='batch', ylim=(-.05, 1.05))
+    last = shares[6:][-6:]                           # of eight batches: two
+    return ((f"share of pictures labelled three in the first six batches {_some(shares[:6])}; in the last "
+            f"{'six' if len(last) == 6 else len(last)} {_some(last)}."),
+            _lines('share labelled three', dict(share=shares), xlabel='batch', ylim=(-.05, 1.05)))
 
 @_ask('batch')
 def _batch(e):
     "Twelve pictures of the first batch, with the labels that the loss gets"
     places, all_x, all_y = [*range(0, 120, 20), *range(135, 255, 20)], e.first['dl'].x, e.first['dl'].y
     x, labels = e.first['xb'][places], _words(e.first['labels'][places])
-    rows = [(all_x == img).all(1).nonzero()[0].item() for img in x]       # where the data has them
+    rows = torch.cdist(x, all_x).argmin(1)           # where the data has them
     wrong = [a != b for a, b in zip(labels, _words(all_y[rows]))]
     return (f"twelve pictures of the first batch with their labels, six from each half; {labels.count('three')} of "
             f"the twelve are labelled three. In the first half {sum(wrong[:6])} of six labels are not what the picture "
@@ -588,7 +591,7 @@ def case_figure(
     fig.suptitle(f'case {case.code}', fontsize=10)
     return fig
 
-# %% ../nbs/24_bugs.ipynb #0e9c2a2d
+# %% ../nbs/24_bugs.ipynb #a91203c8
 def desk():
     "ipywidgets box of probes and suspects whose `value` is a tuple of moves, as in `Case`"
     import ipywidgets as w, traitlets as t
@@ -600,7 +603,7 @@ def desk():
         return b
     asks = [button(name, lambda name=name: ('probe', name), tooltip=ask.__doc__) for name, ask in probes.items()]
     suspect = w.Dropdown(options=[('choose one', ''), *((f'{b.name}: {b.what}', b.name) for b in bugs.values())],
-                         description='suspect', layout=w.Layout(width='32em', max_width='100%'))
+                         description='suspect', layout=w.Layout(width='32em', max_width='98%'))
     that_is_it = button('That is it', lambda: ('name', suspect.value), button_style='primary', disabled=True)
     suspect.observe(lambda change: setattr(that_is_it, 'disabled', not change['new']), 'value')
     row = w.Layout(flex_flow='row wrap')
@@ -613,7 +616,7 @@ def desk():
                         w.HBox([suspect, that_is_it, give_up], layout=row)]
     return control
 
-# %% ../nbs/24_bugs.ipynb #75386e90
+# %% ../nbs/24_bugs.ipynb #58df8157
 class Words(str):
     "Text that shows itself as it is, without quotes"
     __repr__ = str.__str__
@@ -660,10 +663,11 @@ class BugLab(Panel):
             lines = '\n'.join(f'<span style="background:{tint[line[0]]}">{html.escape(line)}</span>'
                               for line in bug_diff(bug.name).splitlines())
             end = (f'<p style="margin:.3em 0">{_key}</p><pre style="line-height:1.4;white-space:pre;word-break:normal;'
-                   f'overflow-wrap:normal;overflow-x:auto">{lines}</pre>'
+                   f'overflow-wrap:normal;overflow-x:auto;width:0;min-width:100%">{lines}</pre>'
                    f'<p style="line-height:1.4">{html.escape(bug.why)}{lesson}</p>')
-        cells = ''.join(f'<div style="flex:0 1 350px">{drawn}</div>' for drawn in self._drawn.values())
-        return f'{end}<div style="display:flex;flex-wrap:wrap;gap:.5em 1.5em">{cells}</div>'
+        cells = ''.join(f'<div style="flex:1 1 280px;max-width:380px">{drawn}</div>' for drawn in self._drawn.values())
+        return (f'{end}<p style="margin:.3em 0"><b>Case {case.code}</b></p>'
+                f'<div style="display:flex;flex-wrap:wrap;gap:.5em 1em">{cells}</div>')
 
     figure, summary = staticmethod(case_figure), staticmethod(case_words)
 
