@@ -368,7 +368,7 @@ def _start(e):
     return (f'the weights start with a spread (std) of {_n(w.std().item())}, the largest is '
             f'{_n(w.abs().max().item())}.'), draw
 
-# %% ../nbs/24_bugs.ipynb #cadf8955
+# %% ../nbs/24_bugs.ipynb #5c813b7b
 @_ask('confidence')
 def _confidence(e):
     "The mean p of a batch, and how many p are as good as 0 or 1"
@@ -382,8 +382,8 @@ def _gradient(e):
     g = e.series('grad')
     there = [v for v in g if not math.isnan(v)]
     gone = '' if len(there) == len(g) else f' None from step {len(there) + 1} on.'
-    return (f"size of weights.grad after backward(): {_course(g)}; {_n(sorted(there)[len(there)//2])} is the median. It "
-            f"is exactly 0 in {there.count(0)} of {len(g)} steps.{gone}",
+    return (f"size of weights.grad after backward(): {_course(g)}; {_n(sorted(there)[len(there)//2])} is the median. "
+            f"It is exactly 0 in {there.count(0)} of {len(g)} steps.{gone}",
             _lines('size of the gradient', dict(gradient=[v if v > 1e-9 else math.nan for v in g]), yscale='log'))
 
 @_ask('step')
@@ -392,8 +392,8 @@ def _step(e):
     *first, late = [[s[n] for n in ('loss', 'after', 'moved')] for s in (*e.steps[:5], e.steps[59])]
     told = '; '.join(f'{_n(a)} to {_n(b)}' for a, b, _ in first)
     before, after, moved = zip(*first)
-    return (f"loss of a batch before its step, and of the same batch after it, for the first five: {told}; for step 60: "
-            f"{_n(late[0])} to {_n(late[1])}. The first five changed the weights by {_some(moved)}; step 60 by "
+    return (f"loss of a batch before its step, and of the same batch after it, for the first five: {told}; for step "
+            f"60: {_n(late[0])} to {_n(late[1])}. The first five changed the weights by {_some(moved)}; step 60 by "
             f"{_n(late[2])}.", _lines('loss of a batch', {'before': before, 'after its step': after}))
 
 # %% ../nbs/24_bugs.ipynb #cd3133e8
@@ -417,7 +417,7 @@ def _lr(e):
     starts = lr[::len(e.first['dl'])][:4]
     return f'lr is {_course(lr)}. At the start of the first four epochs: {_some(starts)}.', _lines('lr', dict(lr=lr))
 
-# %% ../nbs/24_bugs.ipynb #4b2119d2
+# %% ../nbs/24_bugs.ipynb #143433ab
 @torch.no_grad()
 def _by_hand(e, x): return x@e.last['weights'] + e.last['bias']
 
@@ -440,8 +440,8 @@ def _whole(e):
     preds, y = _by_hand(e, e.data.valid_x), e.data.valid_y
     _, loss, accuracy, _ = e.history[-1]
     return (f"by hand, over all {len(y):,} validation pictures: accuracy {batch_accuracy(preds, y).item():.4f}, "
-            f"loss {_n(mnist_loss(preds, y).item())}. The loop counted {e.counted:,} pictures, and says {accuracy:.4f} and "
-            f"{_n(loss)}."), None
+            f"loss {_n(mnist_loss(preds, y).item())}. The loop counted {e.counted:,} pictures, and says "
+            f"{accuracy:.4f} and {_n(loss)}."), None
 
 # %% ../nbs/24_bugs.ipynb #0a9a9e37
 _first = ('amber brave calm dusty early fair grey happy idle jolly '
