@@ -7,15 +7,16 @@ __all__ = ['loop_source', 'bugs', 'probes', 'compile_loop', 'Bug', 'buggy_source
            'probe', 'hidden_bug', 'new_code', 'Case', 'case_words', 'solution_words', 'case_figure', 'desk', 'Words',
            'BugLab']
 
-# %% ../nbs/24_bugs.ipynb #f1a710b7
-import difflib, hashlib, html, io, math, random
-from dataclasses import dataclass
+# %% ../nbs/24_bugs.ipynb #05489c8e
+import difflib, hashlib, html, io, math, random, re
+from dataclasses import dataclass, replace
+from functools import partial
 import torch
 from .data import TensorLoader, load_data
 from .loss import batch_accuracy, mnist_loss
-from .panel import Panel, _drawing
+from .panel import Panel, _png, _status
 
-# %% ../nbs/24_bugs.ipynb #61bb4c1f
+# %% ../nbs/24_bugs.ipynb #9adf525e
 loop_source = '''def train(data, watch, lr=2., epochs=10, seed=42):
     torch.manual_seed(seed)
     weights = (torch.randn(28*28, 1) * .01).requires_grad_()
@@ -50,6 +51,7 @@ loop_source = '''def train(data, watch, lr=2., epochs=10, seed=42):
                 valid_loss += loss.item() * len(xb)/len(valid_dl.x)
                 hits += ((preds > 0) == (yb == 1)).flatten().tolist()
         history.append((train_loss, valid_loss, sum(hits)/len(hits), weights.detach().clone()))
+        watch('end of epoch', locals())
     return history
 '''
 
@@ -62,11 +64,12 @@ def compile_loop(
     exec(compile(source, '<the loop>', 'exec'), namespace)
     return namespace['train']
 
-# %% ../nbs/24_bugs.ipynb #d61373fc
+# %% ../nbs/24_bugs.ipynb #20324bd1
 @dataclass(frozen=True)
 class Bug:
     "A change of `loop_source`, and what it does"
     name: str     # As in the list of suspects
+    what: str     # In a few words
     old: str      # Piece of `loop_source`, there exactly once
     new: str      # What stands there instead
     lesson: str   # Notebook that explains it; '' where none does
@@ -74,97 +77,116 @@ class Bug:
     probe: str    # The probe that convicts it
     why: str      # What happens, in a sentence or two
 
-# %% ../nbs/24_bugs.ipynb #7713067c
+# %% ../nbs/24_bugs.ipynb #8e350308
 bugs = {b.name: b for b in (
-    Bug('no zeroing', '            for w in params: w.grad.zero_()\n', '', '04_zero',
-        'the curves look almost healthy, a point lower; the gradient does not shrink, and is still '
+    Bug('no zeroing', 'the gradients are never set back to zero',
+        '            for w in params: w.grad.zero_()\n', '', '04_zero',
+        'the curves look almost healthy, a point or two lower; the gradient does not shrink, and is still '
         'there after the step',
         'after the step', 'backward() adds to .grad. Without zero_() each step goes along the sum of'
         ' all gradients so far.'),
-    Bug('not shuffled', 'shuffle=True', 'shuffle=False', '05_optimizer',
+    Bug('not shuffled', 'the batches come in file order, threes first',
+        'shuffle=True', 'shuffle=False', '05_optimizer',
         'the accuracy stands at 0.4956 from the first epoch on: everything is called a three',
         'order', 'The first batches are all threes. At lr 2 one step makes the model so certain of '
         'threes that the sigmoid is flat when the sevens come.'),
-    Bug('[N] targets', 'torch.where(yb == 1', 'torch.where(yb.squeeze() == 1', '00_data',
-        'the loss hardly leaves 0.5, and soon everything is called a seven; the errors of a batch '
-        'are [256, 256]',
+    Bug('[N] targets', 'the labels have shape [N] where [N, 1] was meant',
+        'torch.where(yb == 1', 'torch.where(yb.squeeze() == 1', '00_data',
+        'the training loss hardly leaves 0.5, and soon everything is called a seven; the errors of a '
+        'batch are [256, 256]',
         'shapes', 'A column against a row is broadcast to a square: each prediction is held against '
         'all 256 labels.'),
-    Bug('sign flipped', 'w -= lr*w.grad', 'w += lr*w.grad', '04_zero',
-        'the accuracy falls to almost 0, and each of the first steps makes the loss of its own batch'
-        ' larger',
+    Bug('sign flipped', 'the step adds the gradient',
+        'w -= lr*w.grad', 'w += lr*w.grad', '04_zero',
+        'the accuracy falls to almost 0, and the first step alone makes the loss of its own batch half'
+        ' as large again',
         'step', 'The gradient points to where the loss goes up. With a plus, the model walks there.'),
-    Bug('rebinding', 'w -= lr*w.grad', 'w = w - lr*w.grad', '04_zero',
+    Bug('rebinding', 'the step makes new tensors under the old names',
+        'w -= lr*w.grad', 'w = w - lr*w.grad', '04_zero',
         'the curves are flat from the start: there is a gradient, and no weight moves',
         'step', 'w = w - ... makes a new tensor and gives it the name w. The tensors that the model '
         'uses stay as they were.'),
-    Bug('sum for mean', 'errors.mean()', 'errors.sum()', '03_grad',
+    Bug('sum for mean', 'the loss is the sum of the errors in a batch',
+        'errors.mean()', 'errors.sum()', '02_loss',
         'the loss is far above 1, which a mean of errors cannot be; the first gradient is about 256 '
         'times too long',
         'gradient', 'The sum over a batch of 256 has 256 times the gradient of the mean, so lr = 2 '
         'is in truth lr = 512.'),
-    Bug('sigmoid twice', 'preds = xb@weights + bias',
+    Bug('sigmoid twice', 'the sigmoid of a sigmoid',
+        'preds = xb@weights + bias',
         'preds = (xb@weights + bias).sigmoid()', '02_loss',
         'the loss falls but not below 0.38, the accuracy stands at 0.4956, and the picture of the '
         'weights looks right',
         'five digits', 'The model returns p where a score was wanted. All of them are above 0, and a'
         ' second sigmoid squeezes them into 0.5 to 0.73.'),
-    Bug('no sigmoid', 'p = preds.sigmoid()', 'p = preds', '02_loss',
+    Bug('no sigmoid', 'the scores are taken for p as they are',
+        'p = preds.sigmoid()', 'p = preds', '02_loss',
         'the loss is below 0 and falls by hundreds in each epoch; the accuracy looks fine',
         'confidence', 'Without the sigmoid a score can be better than right, and more so for ever.'),
-    Bug('train and valid swapped', 'train, valid = (', 'valid, train = (', '00_data',
+    Bug('train and valid swapped', 'trained on the validation set, checked on the training set',
+        'train, valid = (', 'valid, train = (', '00_data',
         'the curves look almost healthy; the first training loss is more than twice as high, after 8'
         ' steps instead of 49',
         'shapes', 'The model learns from the 2,038 pictures that were to check it, and is checked on'
         ' the others.'),
-    Bug('saturated init', '* .01', '* 10', '01_init',
+    Bug('saturated init', 'the first weights are a thousand times too wide',
+        '* .01', '* 10', '01_init',
         'the accuracy creeps, and the weights look like noise: from the first step nearly all p are '
         'close to 0 or to 1',
         'start', 'Weights as wide as that make p 0 or 1 before anything is learned. There the sigmoid is '
         'flat, and the gradient tiny.'),
-    Bug('last batch only', 'hits += ', 'hits = ', '04_zero',
+    Bug('last batch only', 'the accuracy counts the last batch, not all',
+        'hits += ', 'hits = ', '04_zero',
         'all losses are healthy and the accuracy is a little too good: a count by hand over the '
         'whole set gives less',
         'whole set', 'The list of hits is replaced by each batch, so the accuracy is that of the '
         'last one: 246 sevens.'),
-    Bug('half the labels swapped',
+    Bug('half the labels swapped', 'half of the labels of each batch are wrong',
         '            preds, p, errors, loss = forward(xb, yb)\n            loss.backward()\n',
-        '            yb[:128] = 1 - yb[:128]\n'
+        '            yb[:len(yb)//2] = 1 - yb[:len(yb)//2]\n'
         '            preds, p, errors, loss = forward(xb, yb)\n'
-        '            loss.backward()\n', '00_data',
-        'the training loss hardly leaves 0.5 and the accuracy drifts anywhere: in the first half of '
-        'a batch the labels are wrong',
+        '            loss.backward()\n', '',
+        'the training loss stays at 0.5 and the accuracy goes nowhere: in the first half of a batch '
+        'the labels are wrong',
         'batch', 'What one half of a batch teaches, the other half takes back. Only chance moves the'
         ' weights.'),
-    Bug('zeroed every second step', 'for w in params: w.grad.zero_()',
+    Bug('zeroed every second step', 'the gradients are set back to zero every second time only',
+        'for w in params: w.grad.zero_()',
         'for w in params if step % 2 else []: w.grad.zero_()', '03_grad',
         'the curves look healthy; after every second step the gradient is still there',
         'after the step', 'Every second step goes along the sum of two gradients. Here it does '
         'no harm, so nobody notices.'),
-    Bug('lr decays to 0', '        lr *= .9\n', '            lr *= .9\n', '',
-        'the first epoch is nearly as good as a healthy one, and then the curves are flat',
+    Bug('lr decays to 0', 'lr shrinks after each batch, not after each epoch',
+        '        lr *= .9\n', '            lr *= .9\n', '',
+        'already the first epoch ends with a validation loss about half as high again, and from there on '
+        'the curves are flat',
         'lr', 'Four spaces too many: lr shrinks after each of the 49 batches, where it should after '
         'each epoch.'),
-    Bug('bias never updated', 'params = [weights, bias]', 'params = [weights]', '01_init',
+    Bug('bias never updated', 'the bias is not among the params',
+        'params = [weights, bias]', 'params = [weights]', '04_zero',
         'the curves look healthy; the bias is exactly 0 to the end',
         'bias', 'What is not among params is neither moved nor zeroed. 784 weights get along without'
         ' the 785th number.'),
-    Bug('weights frozen', '        lr *= .9\n',
+    Bug('weights frozen', 'after an epoch no gradient reaches the weights',
+        '        lr *= .9\n',
         '        lr *= .9\n        weights = weights.detach()\n', '04_zero',
-        'the first epoch is healthy, and then the curves are nearly flat: the weights have no '
+        'the first epoch is exactly healthy, and then the curves are nearly flat: the weights have no '
         'gradient any more',
         'gradient', 'detach() gives a tensor that is not recorded, and the model uses it from then '
         'on. Only the bias still learns.'),
 )}
 
-# %% ../nbs/24_bugs.ipynb #f972f856
-def _bug(name):
-    "The bug called `name`"
-    known = {n.lower(): b for n, b in bugs.items()}
-    if str(name).strip().lower() in known: return known[str(name).strip().lower()]
-    close = difflib.get_close_matches(str(name).lower(), known, 1)
-    hint = f"did you mean {known[close[0]].name!r}? " if close else ''
-    raise ValueError(f"no bug is called {name!r}: {hint}The suspects are {', '.join(bugs)}")
+# %% ../nbs/24_bugs.ipynb #b52fa4e3
+def _find(name, kind, names):
+    "`name` as it stands in `names`; small letters and blanks around it do no harm"
+    known = {n.lower(): n for n in names}
+    text = str(name).strip().lower()
+    if text in known: return known[text]
+    close = difflib.get_close_matches(text, known, 1)
+    hint = f"did you mean {known[close[0]]!r}? " if close else ''
+    raise ValueError(f"no {kind} is called {name!r}: {hint}The {kind}s are {', '.join(names)}")
+
+def _bug(name): return bugs[_find(name, 'suspect', bugs)]
 
 def buggy_source(
     name, # One of `bugs`
@@ -176,12 +198,12 @@ def buggy_source(
 
 def bug_diff(
     name, # One of `bugs`
-): # Lines that begin with - or +
+): # Lines that begin with - or +, and one line before and after
     "What has to be changed in the healthy loop to get the bug called `name`"
-    lines = difflib.unified_diff(loop_source.splitlines(), buggy_source(name).splitlines(), n=0, lineterm='')
+    lines = difflib.unified_diff(loop_source.splitlines(), buggy_source(name).splitlines(), n=1, lineterm='')
     return '\n'.join(line for line in list(lines)[2:] if not line.startswith('@@'))
 
-# %% ../nbs/24_bugs.ipynb #e884df84
+# %% ../nbs/24_bugs.ipynb #9362f2b2
 @dataclass(frozen=True, eq=False, repr=False)
 class Evidence:
     "What was seen while a loop ran"
@@ -190,6 +212,7 @@ class Evidence:
     first: dict   # What the loop held at its first step
     last: dict    # And at its last
     data: object  # `Digits`
+    counted: int  # Pictures that the last accuracy was counted over
 
     def series(self, name):
         "One number of every step"
@@ -200,13 +223,15 @@ def _size(t): return math.nan if t is None else t.norm().item()
 def run_loop(
     source, # Text of a loop, as `loop_source`
     data,   # `Digits`
+    seed=42, # Of the weights and of the order
 ): # `Evidence`
     "Run a loop and look on"
     steps, kept = [], {}
     @torch.no_grad()
     def watch(where, at):
         w, b = at['weights'], at['bias']
-        if where == 'gradient':
+        if where == 'end of epoch': kept['counted'] = len(at['hits'])
+        elif where == 'gradient':
             if not kept: kept.update(at, start=w.detach().clone(), labels=at['yb'].clone())
             kept['before'] = w.detach().clone()
             p, threes = at['p'], at['yb'].mean().item()
@@ -216,49 +241,67 @@ def run_loop(
         else:
             steps[-1].update(left=_size(w.grad), bias_left=_size(b.grad), bias=b.item(),
                              moved=(w.detach() - kept['before']).norm().item())
-            if len(steps) <= 5: steps[-1]['after'] = at['forward'](at['xb'], at['yb'])[3].item()
+            if len(steps) in (1, 2, 3, 4, 5, 60): steps[-1]['after'] = at['forward'](at['xb'], at['yb'])[3].item()
             kept['last'] = at
     data = data.to('cpu')
-    with torch.random.fork_rng(devices=[]): history = compile_loop(source)(data, watch)
-    return Evidence(history, steps, kept, kept.pop('last'), data)
+    with torch.random.fork_rng(devices=[]): history = compile_loop(source)(data, watch, seed=seed)
+    return Evidence(history, steps, kept, kept.pop('last'), data, kept.pop('counted'))
 
-# %% ../nbs/24_bugs.ipynb #bb2a3d9d
+# %% ../nbs/24_bugs.ipynb #87c8ced3
 @dataclass(frozen=True, eq=False, repr=False)
 class Clue:
     "What a probe found"
     probe: str          # Its name
     text: str           # A sentence or two, with numbers
     draw: object = None # Function that draws it on a matplotlib axis, if there is something to draw
+    healthy: str = ''   # What the probe says of the healthy loop
+    left: str = ''      # Points that are left
 
-    def __repr__(self): return f'{self.probe}: {self.text}'
-    def _repr_png_(self):
-        from matplotlib.figure import Figure
-        if not self.draw: return
-        fig, f = Figure((4, 2.4), layout='constrained'), io.BytesIO()
-        self.draw(fig.subplots())
-        with _drawing: fig.savefig(f, format='png', dpi=90, bbox_inches='tight')
-        return f.getvalue()
+    def __repr__(self):
+        healthy = self.healthy and f'The healthy loop: {self.healthy}'
+        if self.healthy == self.text: healthy = 'The healthy loop says exactly the same.'
+        return '\n'.join(filter(None, (f'{self.probe}: {self.text}', healthy, self.left)))
 
-# %% ../nbs/24_bugs.ipynb #331a4eb5
+    def _repr_html_(self):
+        first, *more = map(html.escape, repr(self).splitlines())
+        first = f'<b>{self.probe}</b>{first[len(self.probe):]}'
+        more = ''.join(f'<br><span style="opacity:.75">{line}</span>' for line in more)
+        return f'<p style="margin:.3em 0;line-height:1.4">{first}{more}</p>{_picture(self.draw, self.probe)}'
+
+def _picture(draw, what):
+    from matplotlib.figure import Figure
+    if not draw: return ''
+    fig = Figure((4, 2.5), layout='constrained')
+    draw(fig.subplots())
+    return f'<img alt="{html.escape(what)}, drawn" src="data:image/png;base64,{_png(fig)}" style="max-width:100%">'
+
+# %% ../nbs/24_bugs.ipynb #061cc2cb
 def _n(v): return 'None' if math.isnan(v) else f'{v:,.0f}' if abs(v) >= 1000 else f'{v:.3g}'
 def _some(values): return ', '.join(_n(v) for v in values)
 def _words(labels): return ['three' if v == 1 else 'seven' for v in labels.flatten().tolist()]
 def _course(values):
     return f'{_n(values[0])} at the first step, {_n(values[9])} at step 10, {_n(values[-1])} at the last'
 
-def _lines(title, log=False, **series):
-    "A function that draws curves over the steps"
-    def draw(ax):
-        for (name, values), color, dash in zip(series.items(), ('#542788', '#b35806'), ('-', '--')):
-            ax.plot(range(1, len(values) + 1), values, dash, color=color, label=name.replace('_', ' '), lw=1)
-        ax.set(title=title, xlabel='step', xlim=(0, len(values) + 1))
-        if log: ax.set_yscale('log')
-        if len(series) > 1: ax.legend()
+def _legend(ax):                                     # below the curves, where it hides none
+    ax.legend(loc='upper center', bbox_to_anchor=(.5, -.26), ncols=3, fontsize=8, frameon=False)
+
+_grey = dict(color='.6', lw=3, alpha=.6)
+
+def _lines(title, series, **axes):
+    "A function that draws curves over the steps, with those of another such function in grey"
+    def draw(ax, healthy=None):
+        for i, values in enumerate(healthy.series.values() if healthy else ()):
+            ax.plot(range(1, len(values) + 1), values, label='_' if i else 'healthy', **_grey)
+        for (name, values), color, dash in zip(series.items(), ('#1b7837', '#c51b7d'), ('-', '--')):
+            ax.plot(range(1, len(values) + 1), values, dash, color=color, label=name, lw=1.5)
+        ax.set(title=title, **dict(xlabel='step') | axes)
+        _legend(ax)
+    draw.series = series
     return draw
 
 def _digits(x, captions, title):
     "A function that draws pictures in rows of six, each with a caption"
-    def draw(ax):
+    def draw(ax, healthy=None):
         ax.set(title=title, xticks=[], yticks=[])
         sheet = torch.zeros(-(-len(x)//6)*40, min(6, len(x))*28)
         for i, img in enumerate(x):
@@ -271,105 +314,110 @@ def _digits(x, captions, title):
 probes = {}
 
 def _ask(name):
-    "Keep a function from `Evidence` to a text, or to a text and a drawing, as the probe called `name`"
+    "Keep a function from `Evidence` to a text and a drawing (or None) as the probe called `name`"
     def keep(f): probes[name] = f; return f
     return keep
 
 def probe(
     evidence, # `Evidence`
     name,     # One of `probes`
+    healthy=None, # `Evidence` of the healthy loop, to be told and drawn beside it
 ): # `Clue`
     "Ask for one clue; raises `ValueError` for a probe that is not in `probes`"
-    if name not in probes: raise ValueError(f"no probe is called {name!r}: choose {', '.join(probes)}")
-    found = probes[name](evidence)
-    return Clue(name, *((found,) if isinstance(found, str) else found))
+    name = _find(name, 'probe', probes)
+    text, draw = probes[name](evidence)
+    if not healthy: return Clue(name, text, draw)
+    other, usual = probes[name](healthy)
+    return Clue(name, text, draw and partial(draw, healthy=usual), other)
 
-# %% ../nbs/24_bugs.ipynb #f1f6b8f9
+# %% ../nbs/24_bugs.ipynb #33b318f7
 @_ask('shapes')
 def _shapes(e):
     "The shapes of the tensors in a step, and how many pictures it trains on and is checked on"
     f = e.first
-    named = ', '.join(f'{n} {list(f[n].shape)}' for n in ('xb', 'yb', 'preds', 'errors', 'loss'))
-    return (f"{named}. Trained on {len(f['dl'].x):,} pictures, {len(f['dl'])} batches an epoch; "
-            f"checked on {len(f['valid_dl'].x):,}.")
+    named = ', '.join(f'{n} {list(f[n].shape)}' for n in ('preds', 'errors', 'loss'))
+    return (f"from the loader come xb {list(f['xb'].shape)} and yb {list(f['yb'].shape)}; in the loop are {named}. "
+            f"Trained on {len(f['dl'].x):,} pictures, {len(f['dl'])} batches an epoch; checked on "
+            f"{len(f['valid_dl'].x):,}."), None
 
 @_ask('order')
 def _order(e):
-    "The share of threes in each batch of the first epoch"
+    "The share of pictures labelled three in each batch of the first epoch"
     shares = e.series('threes')[:len(e.first['dl'])]
-    def draw(ax):
-        ax.imshow([shares], cmap='PuOr', vmin=-.2, vmax=1.2, aspect='auto')
-        ax.set(title='purple: threes, orange: sevens', yticks=[], xlabel='batch')
-    return (f"share of threes in the first six batches {_some(shares[:6])}; "
-            f"in the last six {_some(shares[-6:])}."), draw
+    last = shares[6:][-6:]                           # of eight batches: two
+    return ((f"share of pictures labelled three in the first six batches {_some(shares[:6])}; in the last "
+            f"{'six' if len(last) == 6 else len(last)} {_some(last)}."),
+            _lines('share labelled three', dict(share=shares), xlabel='batch', ylim=(-.05, 1.05)))
 
 @_ask('batch')
 def _batch(e):
     "Twelve pictures of the first batch, with the labels that the loss gets"
     places, all_x, all_y = [*range(0, 120, 20), *range(135, 255, 20)], e.first['dl'].x, e.first['dl'].y
     x, labels = e.first['xb'][places], _words(e.first['labels'][places])
-    rows = [(all_x == img).all(1).nonzero()[0].item() for img in x]       # where the data has them
+    rows = torch.cdist(x, all_x).argmin(1)           # where the data has them
     wrong = [a != b for a, b in zip(labels, _words(all_y[rows]))]
-    return (f"twelve pictures of the first batch with their labels, six from each half. In the first "
-            f"half {sum(wrong[:6])} of six labels are not what the picture shows, in the second {sum(wrong[6:])} of "
-            f"six."), _digits(x, labels, 'pictures and labels')
+    return (f"twelve pictures of the first batch with their labels, six from each half; {labels.count('three')} of "
+            f"the twelve are labelled three. In the first half {sum(wrong[:6])} of six labels are not what the picture "
+            f"shows, in the second {sum(wrong[6:])} of six."), _digits(x, labels, 'pictures and labels')
 
 @_ask('start')
 def _start(e):
     "How widely the weights are spread before the first step"
     w = e.first['start']
-    def draw(ax): ax.hist(w.flatten().numpy(), 30, color='#542788'); ax.set(title='weights at the start')
+    def draw(ax, healthy=None): ax.hist(w.flatten().numpy(), 30, color='#1b7837'); ax.set(title='weights at the start')
     return (f'the weights start with a spread (std) of {_n(w.std().item())}, the largest is '
             f'{_n(w.abs().max().item())}.'), draw
 
-# %% ../nbs/24_bugs.ipynb #c18375bd
+# %% ../nbs/24_bugs.ipynb #5c813b7b
 @_ask('confidence')
 def _confidence(e):
     "The mean p of a batch, and how many p are as good as 0 or 1"
     p, sure = e.series('p'), e.series('sure')
     return (f"mean p of a batch: {_course(p)}. Share of pictures with p within 0.01 of 0 or 1, or beyond: "
-            f"{_course(sure)}."), _lines('mean p of a batch', p=p)
+            f"{_course(sure)}."), _lines('mean p of a batch', dict(p=p))
 
 @_ask('gradient')
 def _gradient(e):
     "The size of `weights.grad` after `backward()`, step by step"
     g = e.series('grad')
-    gone = next((f' (None from step {i} on)' for i, v in enumerate(g, 1) if math.isnan(v)), '')
-    seen = [v if v > 1e-9 else math.nan for v in g]
-    return (f'size of weights.grad after backward(): {_course(g)}{gone}.',
-            _lines('size of the gradient', True, gradient=seen))
+    there = [v for v in g if not math.isnan(v)]
+    gone = '' if len(there) == len(g) else f' None from step {len(there) + 1} on.'
+    return (f"size of weights.grad after backward(): {_course(g)}; {_n(sorted(there)[len(there)//2])} is the median. "
+            f"It is exactly 0 in {there.count(0)} of {len(g)} steps.{gone}",
+            _lines('size of the gradient', dict(gradient=[v if v > 1e-9 else math.nan for v in g]), yscale='log'))
 
 @_ask('step')
 def _step(e):
-    "The loss of a batch before its step and after it, and how far the weights moved"
-    before, after, moved = ([s[n] for s in e.steps[:5]] for n in ('loss', 'after', 'moved'))
-    told = '; '.join(f'{_n(a)} to {_n(b)}' for a, b in zip(before, after))
-    return (f"loss of a batch before its step, and of the same batch after it, for the first five: {told}. The "
-            f"steps changed the weights by {_some(moved)}.",
-            _lines('loss of a batch', before=before, after_its_step=after))
+    "The loss of a batch before its step and after it, and how far the weights moved: the first five, and step 60"
+    *first, late = [[s[n] for n in ('loss', 'after', 'moved')] for s in (*e.steps[:5], e.steps[59])]
+    told = '; '.join(f'{_n(a)} to {_n(b)}' for a, b, _ in first)
+    before, after, moved = zip(*first)
+    return (f"loss of a batch before its step, and of the same batch after it, for the first five: {told}; for step "
+            f"60: {_n(late[0])} to {_n(late[1])}. The first five changed the weights by {_some(moved)}; step 60 by "
+            f"{_n(late[2])}.", _lines('loss of a batch', {'before': before, 'after its step': after}))
 
-# %% ../nbs/24_bugs.ipynb #0e90e8ff
+# %% ../nbs/24_bugs.ipynb #cd3133e8
 @_ask('after the step')
 def _after(e):
     "What is left in `.grad` at the end of a step"
     left, bias = e.series('left'), e.series('bias_left')
     return (f"size of .grad at the end of the first six steps: of the weights {_some(left[:6])}; of the bias "
-            f"{_some(bias[:6])}.", _lines('.grad at the end of a step', weights=left[:40], bias=bias[:40]))
+            f"{_some(bias[:6])}.", _lines('.grad at the end of a step', dict(weights=left[:40], bias=bias[:40])))
 
 @_ask('bias')
 def _bias(e):
     "The bias after each step, and how far the weights have come"
     b, way = e.series('bias'), _size(e.last['weights'].detach() - e.first['start'])
-    return f'the bias is {_course(b)}. Over the same time the weights moved by {_n(way)}.', _lines('bias', bias=b)
+    return f'the bias is {_course(b)}. Over the same time the weights moved by {_n(way)}.', _lines('bias', dict(bias=b))
 
 @_ask('lr')
 def _lr(e):
     "The learning rate of each step"
     lr = e.series('lr')
     starts = lr[::len(e.first['dl'])][:4]
-    return f'lr is {_course(lr)}. At the start of the first four epochs: {_some(starts)}.', _lines('lr', lr=lr)
+    return f'lr is {_course(lr)}. At the start of the first four epochs: {_some(starts)}.', _lines('lr', dict(lr=lr))
 
-# %% ../nbs/24_bugs.ipynb #0a884015
+# %% ../nbs/24_bugs.ipynb #143433ab
 @torch.no_grad()
 def _by_hand(e, x): return x@e.last['weights'] + e.last['bias']
 
@@ -392,20 +440,32 @@ def _whole(e):
     preds, y = _by_hand(e, e.data.valid_x), e.data.valid_y
     _, loss, accuracy, _ = e.history[-1]
     return (f"by hand, over all {len(y):,} validation pictures: accuracy {batch_accuracy(preds, y).item():.4f}, "
-            f"loss {_n(mnist_loss(preds, y).item())}. The loop says {accuracy:.4f} and {_n(loss)}.")
+            f"loss {_n(mnist_loss(preds, y).item())}. The loop counted {e.counted:,} pictures, and says "
+            f"{accuracy:.4f} and {_n(loss)}."), None
 
-# %% ../nbs/24_bugs.ipynb #3ea83773
+# %% ../nbs/24_bugs.ipynb #0a9a9e37
 _first = ('amber brave calm dusty early fair grey happy idle jolly '
           'keen late mild noble odd pale quiet rusty shy tall').split()
 _second = ('ant bear crow deer eel fox goat hare ibis jay '
            'koi lark mole newt otter pike quail rook seal toad').split()
 
+def _plain(code):
+    "A code as it is compared: small letters, digits and hyphens"
+    if not isinstance(code, (str, int)) or isinstance(code, bool) or not str(code).strip():
+        raise ValueError("Give a code, such as 'calm-fox'; BugLab() draws one.")
+    text = re.sub(r'[\s_-]+', '-', str(code).strip().lower())
+    if not re.fullmatch('[a-z0-9-]{1,40}', text):
+        raise ValueError(f"{str(code)[:40]!r}: a code is made of the letters a to z, digits and hyphens, 40 at most")
+    return text
+
+def _scramble(text): return hashlib.sha256(text.encode()).digest()
+def _seed(code): return int.from_bytes(_scramble(_plain(code))[:4], 'big')
+
 def hidden_bug(
     code, # What stands on the case: words or a number
 ): # `Bug`
-    "The bug behind `code`. Do not call it on a case that you want to solve"
-    text = str(code).strip().lower()
-    return max(bugs.values(), key=lambda b: hashlib.sha256(f'{text} {b.name}'.encode()).digest())
+    "The bug behind `code`; not for a case that you want to solve. Raises `ValueError` for what is no code"
+    return max(bugs.values(), key=lambda b: _scramble(f'{_plain(code)} {b.name}'))
 
 def new_code(
     name=None, # One of `bugs`, for a code that hides this one
@@ -416,7 +476,7 @@ def new_code(
         code = f'{draw(_first)}-{draw(_second)}'
         if wanted in (None, hidden_bug(code)): return code
 
-# %% ../nbs/24_bugs.ipynb #5eaa65c0
+# %% ../nbs/24_bugs.ipynb #22bfb2d6
 @dataclass(frozen=True, eq=False, repr=False)
 class Case:
     "A code, what was seen, and the moves so far; the rest follows"
@@ -426,21 +486,30 @@ class Case:
     moves: tuple = ()  # `('probe', name)`, `('name', suspect)` or `('give up', '')`, in order
 
     def __post_init__(self):
-        asked, wrong, paid, end, bug = [], [], 0, '', hidden_bug(self.code).name
+        asked, wrong, paid, end, late, bug = [], [], 0, '', False, hidden_bug(self.code)
         for kind, what in self.moves:
+            late = bool(end)
             if kind == 'probe' and what not in asked: asked.append(what); paid += not end
             if kind == 'name' and not end:
-                if what == bug: end = 'solved'
+                if what == bug.name: end = 'solved'
                 elif what not in wrong: wrong.append(what)
             if kind == 'give up' and not end: end = 'given up'
         points = 0 if end == 'given up' else max(0, 10 - paid - 2*len(wrong))
-        for name, v in dict(asked=asked, wrong=wrong, paid=paid, end=end, points=points).items():
-            object.__setattr__(self, name, v)
+        found = dict(asked=asked, wrong=wrong, paid=paid, end=end, late=late, points=points, bug=bug if end else None)
+        for name, v in found.items(): object.__setattr__(self, name, v)
+
+    def clue(self, name):
+        "What the probe called `name` says, with the healthy loop beside it"
+        return probe(self.evidence, name, self.healthy)
 
     @property
-    def clues(self):
-        "A `Clue` for each probe that was asked"
-        return [probe(self.evidence, name) for name in self.asked]
+    def left(self):
+        "What there is left to play with, in words"
+        left = f"You have {self.points} point{'s' if self.points != 1 else ''} left."
+        if not self.points: left = 'Out of points: look on freely, the score stays 0.'
+        if self.end: left = 'The case is closed; probes are free now.'
+        if self.wrong and not self.end: left += f" Not it: {', '.join(self.wrong)} (to name one again is free)."
+        return left
 
     @property
     def score(self):
@@ -449,72 +518,80 @@ class Case:
         return (f"{self.points} of 10 points, {so_many(self.paid, 'probe')} and "
                 f"{so_many(len(self.wrong), 'wrong name')}")
 
-# %% ../nbs/24_bugs.ipynb #a8819f0f
+# %% ../nbs/24_bugs.ipynb #2a55505a
 def _verdict(case):
-    name = hidden_bug(case.code).name
-    return f"{'Solved: it is' if case.end == 'solved' else 'Given up: it was'} {name}. {case.score}."
+    return f"{'Solved: it is' if case.end == 'solved' else 'Given up: it was'} {case.bug.name}. {case.score}."
 
 def case_words(
     case, # `Case`
 ): # Words for a learner
     "What the last move brought; before the case is closed the words give nothing away"
     kind, what = case.moves[-1] if case.moves else ('', '')
-    left = f'You have {case.points} points left.'
-    if kind == 'probe': return f'{probe(case.evidence, what)} {_verdict(case) if case.end else left}'
-    if case.end: return _verdict(case)
+    if kind == 'probe': return f'{probe(case.evidence, what)} {case.left}'
+    if case.end: return f"{'The case is closed. ' if case.late else ''}{_verdict(case)}"
     if kind == 'name':
         bug = bugs[what]
-        return f'Not {what}. With that bug, {bug.symptoms} (probe: {bug.probe}). {left}'
+        return f'It is not {what!r}. With that bug, {bug.symptoms} (probe: {bug.probe}). {case.left}'
     train_loss, valid_loss, accuracy, _ = case.evidence.history[-1]
     return (f'Case {case.code}: after ten epochs the loop says accuracy {accuracy:.4f}, loss {_n(train_loss)} in '
             f'training and {_n(valid_loss)} in validation. You have 10 points.')
 
 _key = 'The line, - as meant, + as it ran:'
 
+def _closed(case):
+    "The bug of a case that is closed"
+    if case is None or not case.end: raise ValueError('the case is open: name a bug, or give up with reveal()')
+    return case.bug
+
 def solution_words(
     case, # `Case`
 ): # Lines of text
     "Verdict, changed line, reason and lesson; raises `ValueError` while the case is open"
-    if not case.end: raise ValueError("the case is open: name a bug, or give up with reveal()")
-    bug = hidden_bug(case.code)
+    bug = _closed(case)
     lesson = f'\nThe lesson: {bug.lesson}' if bug.lesson else ''
     return f'{_verdict(case)}\n\n{_key}\n{bug_diff(bug.name)}\n\n{bug.why}{lesson}'
 
-# %% ../nbs/24_bugs.ipynb #8f97f28c
+# %% ../nbs/24_bugs.ipynb #79df3e5f
+def _curves(case):
+    "Functions that draw what is free: loss, accuracy and weights"
+    train, valid, accs, weights = zip(*case.evidence.history)
+    _, healthy_loss, healthy_accs, healthy_weights = zip(*case.healthy.history)
+    epochs = range(1, len(accs) + 1)
+    def loss(ax):
+        ax.plot(epochs, healthy_loss, label='healthy', **_grey)
+        ax.plot(epochs, train, '--', color='#b35806', label='training')
+        ax.plot(epochs, valid, color='#542788', label='validation')
+        ax.set(title='loss', xlabel='epoch')
+        _legend(ax)
+    def accuracy(ax):
+        ax.plot(epochs, healthy_accs, label='healthy', **_grey)
+        ax.plot(epochs, accs, color='#542788', label='validation')
+        ax.set(title=f'accuracy {accs[-1]:.4f}', xlabel='epoch')
+        _legend(ax)
+    def pictures(ax):
+        from PIL import Image
+        from mnist_sgd.picture import weights_png
+        sheet = Image.new('RGB', (60, 28), 'white')
+        for left, w in ((0, weights[-1]), (32, healthy_weights[-1])):
+            sheet.paste(Image.open(io.BytesIO(weights_png((w, None)))), (left, 0))
+        ax.imshow(sheet); ax.axis('off'); ax.set_title('weights, and healthy ones')
+    return dict(loss=loss, accuracy=accuracy, weights=pictures)
+
 def case_figure(
     case, # `Case`
 ): # matplotlib `Figure`
     "Loss, accuracy and weights, and a picture for each clue that has one"
     from matplotlib.figure import Figure
-    from PIL import Image
-    from mnist_sgd.picture import weights_png
-    drawn = [c for c in case.clues if c.draw]
-    rows = 1 + -(-len(drawn)//3)
-    fig = Figure((10, 2.6*rows), layout='constrained')
-    (loss, acc, img), *rest = fig.subplots(rows, 3, squeeze=False)
-    train, valid, accs, weights = zip(*case.evidence.history)
-    grey = dict(color='.6', lw=3, alpha=.6)
-    _, healthy_loss, healthy_accs, _ = zip(*case.healthy.history)
-    epochs = range(1, len(accs) + 1)
-    loss.plot(epochs, healthy_loss, label='healthy', **grey)
-    loss.plot(epochs, train, '--', color='#b35806', label='training')
-    loss.plot(epochs, valid, color='#542788', label='validation')
-    loss.set(title='loss', xlabel='epoch')
-    acc.plot(epochs, healthy_accs, **grey)
-    acc.plot(epochs, accs, color='#542788')
-    acc.set(title=f'accuracy {accs[-1]:.4f}', xlabel='epoch')
-    fig.legend(loc='outside lower left', ncols=3, fontsize=8)    # where it hides no curve
-    sheet = Image.new('RGB', (60, 28), 'white')
-    for left, w in ((0, weights[-1]), (32, case.healthy.history[-1][3])):
-        sheet.paste(Image.open(io.BytesIO(weights_png((w, None)))), (left, 0))
-    img.imshow(sheet); img.axis('off'); img.set_title('weights, and healthy ones')
-    axes = [ax for row in rest for ax in row]
-    for ax in axes[len(drawn):]: ax.axis('off')
-    for ax, clue in zip(axes, drawn): clue.draw(ax)
+    draws = [*_curves(case).values(), *filter(None, (case.clue(name).draw for name in case.asked))]
+    rows = -(-len(draws)//3)
+    fig = Figure((10, 2.8*rows), layout='constrained')
+    axes = fig.subplots(rows, 3, squeeze=False).flat
+    for ax in axes[len(draws):]: ax.axis('off')
+    for ax, draw in zip(axes, draws): draw(ax)
     fig.suptitle(f'case {case.code}', fontsize=10)
     return fig
 
-# %% ../nbs/24_bugs.ipynb #b3f8c977
+# %% ../nbs/24_bugs.ipynb #a91203c8
 def desk():
     "ipywidgets box of probes and suspects whose `value` is a tuple of moves, as in `Case`"
     import ipywidgets as w, traitlets as t
@@ -525,16 +602,21 @@ def desk():
         b.on_click(lambda _: setattr(control, 'value', (*control.value, move())))
         return b
     asks = [button(name, lambda name=name: ('probe', name), tooltip=ask.__doc__) for name, ask in probes.items()]
-    suspect = w.Dropdown(options=[('choose one', ''), *((n, n) for n in bugs)], description='suspect',
-                         layout=w.Layout(width='22em'))
+    suspect = w.Dropdown(options=[('choose one', ''), *((f'{b.name}: {b.what}', b.name) for b in bugs.values())],
+                         description='suspect', layout=w.Layout(width='32em', max_width='98%'))
     that_is_it = button('That is it', lambda: ('name', suspect.value), button_style='primary', disabled=True)
     suspect.observe(lambda change: setattr(that_is_it, 'disabled', not change['new']), 'value')
     row = w.Layout(flex_flow='row wrap')
+    give_up = button('Give up', lambda: ('give up', ''))
+    def close(closed):                               # a closed case takes no verdict
+        suspect.disabled = give_up.disabled = closed
+        that_is_it.disabled = closed or not suspect.value
+    control.close_case = close
     control.children = [w.HTML('<b>Probes</b>, one point each'), w.HBox(asks, layout=row),
-                        w.HBox([suspect, that_is_it, button('Give up', lambda: ('give up', ''))], layout=row)]
+                        w.HBox([suspect, that_is_it, give_up], layout=row)]
     return control
 
-# %% ../nbs/24_bugs.ipynb #e4f05d90
+# %% ../nbs/24_bugs.ipynb #58df8157
 class Words(str):
     "Text that shows itself as it is, without quotes"
     __repr__ = str.__str__
@@ -545,7 +627,8 @@ class BugLab(Panel):
         code=None, # Words or a number that choose the bug; by default a new code is drawn
         data=None, # `Digits`; by default those of `load_data`
     ):
-        self.code, self.data, self._seen = new_code() if code is None else str(code).strip(), data, None
+        self.code, self.data, self._seen = new_code() if code is None else _plain(code), data, None
+        self._drawn = {}                             # pictures of this case, as HTML
         super().__init__(dict(moves=desk()))
         *above, picture, text = self.widget.children
         self.widget.children = [*above, text, picture]   # what a press brought stands beside the buttons
@@ -555,21 +638,36 @@ class BugLab(Panel):
         if self._seen is None:
             self.data = load_data() if self.data is None else self.data
             sources = buggy_source(hidden_bug(self.code).name), loop_source
-            self._seen = [run_loop(s, self.data) for s in sources]
+            self._seen = [run_loop(s, self.data, _seed(self.code)) for s in sources]
         yield Case(self.code, *self._seen, moves)
 
+    def busy(self, is_busy):
+        "Say at once that a press was heard"
+        looking = _status('looking\N{HORIZONTAL ELLIPSIS}')
+        if is_busy: self._said, self.text.value = self.text.value, looking
+        elif self.text.value == looking: self.text.value = self._said
+
+    def finished(self, case): self.controls['moves'].close_case(bool(case.end))
+
     def svg(self, case):
-        "The picture; all clues in words below it, and above it what it was, once that is known"
-        words = ''.join(f'<li>{html.escape(repr(clue))}<br><span style="opacity:.7">The healthy loop: '
-                        f'{html.escape(probe(case.healthy, clue.probe).text)}</span></li>' for clue in case.clues)
+        "What it was, once that is known; curves and weights; and each clue, in words and drawn"
+        for name, draw in _curves(case).items() if not self._drawn else ():
+            self._drawn[name, 'free'] = _picture(draw, name)
+        for name in case.asked:
+            if name not in self._drawn: self._drawn[name] = case.clue(name)._repr_html_()
         end = ''
         if case.end:
-            bug = hidden_bug(case.code)
+            bug, tint = case.bug, {'-': 'rgba(220,50,50,.2)', '+': 'rgba(40,160,60,.2)', ' ': 'none'}
             lesson = (f' The lesson: <a href="{bug.lesson}.ipynb" target="_blank" '
                       f'style="text-decoration:underline">{bug.lesson}</a>') if bug.lesson else ''
-            end = (f'<pre style="line-height:1.4">{_key}\n{html.escape(bug_diff(bug.name))}</pre>'
+            lines = '\n'.join(f'<span style="background:{tint[line[0]]}">{html.escape(line)}</span>'
+                              for line in bug_diff(bug.name).splitlines())
+            end = (f'<p style="margin:.3em 0">{_key}</p><pre style="line-height:1.4;white-space:pre;word-break:normal;'
+                   f'overflow-wrap:normal;overflow-x:auto;width:0;min-width:100%">{lines}</pre>'
                    f'<p style="line-height:1.4">{html.escape(bug.why)}{lesson}</p>')
-        return f'{end}{super().svg(case)}<ol style="line-height:1.4">{words}</ol>'
+        cells = ''.join(f'<div style="flex:1 1 280px;max-width:380px">{drawn}</div>' for drawn in self._drawn.values())
+        return (f'{end}<p style="margin:.3em 0"><b>Case {case.code}</b></p>'
+                f'<div style="display:flex;flex-wrap:wrap;gap:.5em 1em">{cells}</div>')
 
     figure, summary = staticmethod(case_figure), staticmethod(case_words)
 
@@ -579,8 +677,8 @@ class BugLab(Panel):
         name, # One of `probes`
     ): # `Clue`
         "Ask for a clue, for a point; raises `ValueError` for a probe that is not in `probes`"
-        if name not in probes: raise ValueError(f"no probe is called {name!r}: choose {', '.join(probes)}")
-        return probe(self._move('probe', name).evidence, name)
+        case = self._move('probe', _find(name, 'probe', probes))
+        return replace(case.clue(case.moves[-1][1]), left=case.left)
 
     def name(self,
         suspect, # One of `bugs`
@@ -595,7 +693,6 @@ class BugLab(Panel):
 
     def source(self):
         "The loop that ran; raises `ValueError` while the case is open"
-        if not (self.state and self.state.end): raise ValueError('the case is open: name the bug, or reveal() it')
-        return Words(buggy_source(hidden_bug(self.code).name))
+        return Words(buggy_source(_closed(self.state).name))
 
     def __repr__(self): return f'BugLab({self.code!r})'
