@@ -724,7 +724,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                  'mnist_sgd.steps._scores': ('steps.html#_scores', 'mnist_sgd/steps.py'),
                                  'mnist_sgd.steps.broken_at': ('steps.html#broken_at', 'mnist_sgd/steps.py'),
                                  'mnist_sgd.steps.each_step': ('steps.html#each_step', 'mnist_sgd/steps.py'),
-                                 'mnist_sgd.steps.every_12th': ('steps.html#every_12th', 'mnist_sgd/steps.py'),
+                                 'mnist_sgd.steps.every_24th': ('steps.html#every_24th', 'mnist_sgd/steps.py'),
                                  'mnist_sgd.steps.first_epoch': ('steps.html#first_epoch', 'mnist_sgd/steps.py'),
                                  'mnist_sgd.steps.glance': ('steps.html#glance', 'mnist_sgd/steps.py'),
                                  'mnist_sgd.steps.squared_lr_limit': ('steps.html#squared_lr_limit', 'mnist_sgd/steps.py')},

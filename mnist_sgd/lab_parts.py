@@ -38,7 +38,7 @@ def recipe_controls(
         return w.Dropdown(options=options, value=v, description=label, style=style, layout=wide)
     return {f.name: control(f) for f in fields(Recipe) if f.name != 'source'}
 
-# %% ../nbs/23_lab_parts.ipynb #8893c90e
+# %% ../nbs/23_lab_parts.ipynb #6216722a
 def runs_table(
     runs, # `Run`s by number
 ): # HTML text
@@ -50,8 +50,7 @@ def runs_table(
         return f'<tr><th scope="row">{n}</th>' + ''.join(f'<td>{html.escape(str(c))}</td>' for c in cells) + '</tr>'
     head = ''.join(f'<th scope="col">{h}</th>' for h in ('run', 'recipe', 'loss', 'accuracy', 'epochs to 0.97'))
     rows = ''.join(row(n, runs[n]) for n in sorted(runs, reverse=True))
-    return (f'<style>.sgd-runs td,.sgd-runs th{{padding:1px 10px 1px 0;text-align:left;font-weight:normal}}</style>'
-            f'<table class="sgd-runs"><caption style="text-align:left;font-weight:bold">Runs so far, newest first'
+    return (f'<table class="sgd-runs"><caption style="text-align:left;font-weight:bold">Runs so far, newest first'
             f'</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>') if runs else ''
 
 # %% ../nbs/23_lab_parts.ipynb #9e3de433

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Training', 'Lab', 'Mystery']
 
-# %% ../nbs/07_live.ipynb #6e99455b
+# %% ../nbs/07_live.ipynb #19c1fd04
 import html, math, re, time
 from functools import cache
 from dataclasses import asdict, replace
@@ -16,9 +16,9 @@ from .lab_parts import broken_text, challenges, recipe_controls, runs_table
 from .panel import Panel
 from .picture import Curve, Run, chart, colors, run_figure, run_svg, side_by_side, weights_svg
 from .recipe import Recipe, parse_recipe, recipe_text
-from .steps import broken_at, every_12th, first_epoch, glance
+from .steps import broken_at, every_24th, first_epoch, glance
 
-# %% ../nbs/07_live.ipynb #61d59bf4
+# %% ../nbs/07_live.ipynb #e0de5fb9
 _pictures = cache(load_data)                             # all labs of a session share them
 
 class Training(Panel):
@@ -29,7 +29,7 @@ class Training(Panel):
     ):
         self.recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
         self.data = _pictures(self.recipe.source) if data is None else data
-        self.lit, self.sample = (self.data.train_x > 0).any(0).cpu(), every_12th(self.data.to('cpu'))
+        self.lit, self.sample = (self.data.train_x > 0).any(0).cpu(), every_24th(self.data.to('cpu'))
         self.fallback, self.took = '', (0., 0)
         super().__init__(recipe_controls(self.recipe))
 

@@ -66,13 +66,17 @@ def live_frontend():
     except ImportError: return False
     return getattr(get_ipython(), 'kernel', None) is not None and 'google.colab' not in sys.modules
 
-# %% ../nbs/12_panel.ipynb #154129f0
+# %% ../nbs/12_panel.ipynb #f1a9e751
 _css = """
 .mnist-sgd{--sgd-a:#b35806;--sgd-b:#542788;--sgd-grey:#6b6b6b;overflow:visible}
 [data-jp-theme-light=false] .mnist-sgd{--sgd-a:#fdb863;--sgd-b:#b2abd2;--sgd-grey:#a5a5a5}
 .mnist-sgd :focus-visible{outline:3px solid #2b7de9;outline-offset:2px}
 .mnist-sgd .widget-html-content{line-height:1.4;overflow-wrap:anywhere}
 .mnist-sgd .widget-html{max-width:100%;height:auto}
+.mnist-sgd .ghosts text{fill:var(--sgd-grey);stroke:none}
+.mnist-sgd .ghosts :hover{stroke-width:3}
+.mnist-sgd .pt:hover,.mnist-sgd .pt:focus{stroke:#2b7de955}
+.mnist-sgd .sgd-runs :is(td,th){padding:1px 10px 1px 0;text-align:left;font-weight:normal}
 @media (prefers-reduced-motion:reduce){.mnist-sgd *{transition:none!important;animation:none!important}}
 """
 _name_handles = """const style=this;[50,300,1000,3000].forEach(t=>setTimeout(()=>{

@@ -51,7 +51,7 @@ def colour_png(
     Image.fromarray(rgb).save(f, 'png')
     return f.getvalue()
 
-# %% ../nbs/16_picture.ipynb #45444a15
+# %% ../nbs/16_picture.ipynb #2ef7a2ed
 colors = dict(a='var(--sgd-a,#b35806)', b='var(--sgd-b,#542788)', grey='var(--sgd-grey,#6b6b6b)')
 
 @dataclass(frozen=True)
@@ -101,8 +101,7 @@ def chart(
     pale = ''.join(_curve(c, x_max, low, high) for c in curves if c.pale)
     if pale:
         style = f'fill:none;stroke:{colors["grey"]};opacity:.55;cursor:pointer'
-        text = f'<style>.ghosts text{{fill:{colors["grey"]};stroke:none}}.ghosts :hover{{stroke-width:3}}</style>'
-        pale = f'<g class="ghosts" style="{style}">{text}{pale}</g>'
+        pale = f'<g class="ghosts" style="{style}">{pale}</g>'
     lines = ''.join(_curve(c, x_max, low, high) for c in curves if not c.pale)
     named = [c for c in curves if c.label]
     key = ''.join(f'<path d="M{40 + i*75} 209h14" style="stroke:{colors[c.color]};stroke-width:2" '
@@ -137,7 +136,7 @@ class Run:
         "How many epochs it took to reach `accuracy`"
         return next((r.epoch for r in self.history if r.accuracy >= accuracy), None)
 
-# %% ../nbs/16_picture.ipynb #eae57e4b
+# %% ../nbs/16_picture.ipynb #8c2a3854
 _say = "this.parentNode.querySelector('.say').textContent=event.target.getAttribute('aria-label')||''"
 _walk = ("const t=event.target,to=event.key=='ArrowRight'?t.nextElementSibling:"
          "event.key=='ArrowLeft'?t.previousElementSibling:null;if(to){to.focus();event.preventDefault()}")
@@ -152,8 +151,7 @@ def _epochs_to_point_at(history, epochs):
     stripes = ''.join(f'<path class="pt" tabindex="{-1 if r is not history[-1] else 0}" role="img" '
                       f'aria-label="{_numbers(r)}" d="M{40 + 220*r.epoch/epochs:.0f} 30v150"/>' for r in kept)
     style = f'stroke-width:{width:.1f};stroke:transparent'
-    return (f'<style>.pt:hover,.pt:focus{{stroke:#2b7de955}}</style>'
-            f'<g style="{style}" onkeydown="{_walk}" onfocusin="{_say}" onmouseover="{_say}">{stripes}</g>'
+    return (f'<g style="{style}" onkeydown="{_walk}" onfocusin="{_say}" onmouseover="{_say}">{stripes}</g>'
             f'<text class="say" x="8" y="213">{_numbers(history[-1])}</text>')
 
 def _loss_chart(run, ghosts):
@@ -197,7 +195,7 @@ def side_by_side(
             f'max-width:max(700px,110vh);font-family:sans-serif">'
             f'{"".join(charts)}</div>')
 
-# %% ../nbs/16_picture.ipynb #99e8723d
+# %% ../nbs/16_picture.ipynb #8fc4c31c
 def _first_chart(first):
     if not first: return chart('first epoch, batch by batch', [], 1, 'epoch', label='{:.1f}'.format)  # keeps its place
     step = first.batch[-1]/(len(first.batch) - 1)
@@ -215,7 +213,7 @@ def _gradient_chart(glances, epochs):
     return chart(title, [Curve(logs)], epochs, 'epoch', low, high, lambda v: f'1e{v:.0f}')
 
 def _confidence_chart(glance):
-    high = max(glance.counts)
+    high = max(1, *glance.counts)
     def bars(color, places):
         bar = ''.join(f'M{40 + 11*i} 180v-{150*glance.counts[i]/high:.0f}h10V180' for i in places)
         return f'<path d="{bar}" style="fill:{colors[color]}"/>'
