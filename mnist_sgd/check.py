@@ -337,7 +337,7 @@ def _alike(a, b):
     if isinstance(a, Failure) and isinstance(b, Failure): return _error(a) == _error(b)
     return not isinstance(a, Failure) and same(a, b)
 
-# %% ../nbs/18_check.ipynb #d6688fd6
+# %% ../nbs/18_check.ipynb #54d055e6
 def _kind(ex, answer):
     "What is wrong with the kind of thing that was given; None if nothing is"
     def kind(x): return 'class' if inspect.isclass(x) else 'function' if callable(x) else 'value'
@@ -346,6 +346,9 @@ def _kind(ex, answer):
     made_of = type(answer).__module__.split('.')[0] not in ('builtins', 'torch', 'functools')
     if wanted == 'class' and not isinstance(answer, type) and made_of:
         return f'It is a {type(answer).__name__} instance: give the class.', 'Leave away the brackets after its name.'
+    if wanted == 'value' and isinstance(answer, torch.nn.Module): return (
+        'This is a model, and a value is wanted.',
+        'Its parameters are counted by `sum(p.numel() for p in net.parameters())`.')
     itself = f'Give the {wanted} itself, without brackets after its name.'
     return (f'Here a {wanted} is checked, and this is something else: {shown(answer)}.',
             'Call your function first.' if wanted == 'value' else itself)

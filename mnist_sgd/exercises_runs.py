@@ -491,7 +491,7 @@ def _no_number(answer):
     if re.fullmatch(r'\d*\.?\d+', plain): return f'A number is wanted: {plain} without quotes'
     return 'A number is wanted, and this is a text'
 
-# %% ../nbs/20_exercises_runs.ipynb #2b5b4a6a
+# %% ../nbs/20_exercises_runs.ipynb #72db4a78
 @functools.lru_cache(64)
 def _reached(lr): return accuracies(Recipe(lr=lr, epochs=5, shuffle=True))[-1]
 
@@ -507,7 +507,7 @@ def _short(got, *_):
 
 @exercise('08',
           'Find the smallest learning rate with which `epochs=5, shuffle=on` ends at an accuracy of 0.95 or '
-          'more. It lies between two columns of the map: run it yourself. A factor of 1.3 is near enough: with '
+          'more. It lies between two rows of the map: run it yourself. A factor of 1.3 is near enough: with '
           'your lr it gets there, with `lr/1.3` it does not. Give a number.', made=True, read=_number, use=_edge,
           agree=lambda got, want: got['accuracy'] >= .95 > got['below'], limit=60.,
           hints=('Learning rates are tried by factors, not by differences: 1, 0.1, 0.01 and so on.',

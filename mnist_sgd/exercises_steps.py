@@ -715,10 +715,10 @@ def _is_loss(got, want, model, dl):
                            when=_is_loss)
 def _(model, dl): return sum(mnist_loss(model(xb), yb) for xb, yb in dl) / len(dl)
 
-# %% ../nbs/20_exercises_steps.ipynb #234d7932
-def _two_rounds(cls, values, *args):
+# %% ../nbs/20_exercises_steps.ipynb #2d6bf8ac
+def _two_rounds(cls, params, args):
     "Values and gradients after each move"
-    params = [v.clone().requires_grad_() for v in values]
+    params = [p.clone().requires_grad_() for p in params]
     opt, seen = cls((p for p in params), *args), {}
     for i in ('first', 'second'):
         sum((p**2).sum() for p in params).backward()
@@ -730,13 +730,17 @@ def _two_rounds(cls, values, *args):
             if 'leaf' not in str(e): raise
             return seen | {'zero_grad is refused': True}
         seen['forgotten'] = not any(map(_has_grad, params))
-    return seen | {'unharmed': torch.cat([p.detach().flatten() for p in params])}
+    return seen | {'after zero_grad': torch.cat([p.detach().flatten() for p in params])}
+
+def _optim_rounds(cls, params, lr, loss): return _two_rounds(cls, params, (lr,))
+def _momentum_rounds(cls, params, lr, momentum, loss): return _two_rounds(cls, params, (lr, momentum))
 
 def _values(): return [[torch.tensor([1., -2.])], [_random(2, 1), _random(1, seed=1)]]
 
 @exercise('05', 'Write a class `MyOptim(params, lr)` with two methods: `step()` moves each parameter by `lr` '
           'gradients downwards, `zero_grad()` forgets the gradients. `params` may be a generator, such as '
-          '`model.parameters()`.', made=True, use=_two_rounds, cases=lambda: [(v, .1) for v in _values()],
+          '`model.parameters()`.', made=True, use=_optim_rounds,
+          cases=lambda: [(v, .1, 'sum of p**2') for v in _values()],
           hints=('It has to remember two things: the parameters and `lr`.',
                  'A generator can be walked through once. What keeps all that comes out of it?',
                  '`self.params = list(params)`. A `@torch.no_grad()` above `step` hides it from autograd.'),
@@ -753,11 +757,11 @@ def MyOptim():
             for p in self.params: p.grad = None
     return MyOptim
 
-# %% ../nbs/20_exercises_steps.ipynb #e24b58df
+# %% ../nbs/20_exercises_steps.ipynb #c3891ce3
 def _moved_once(got, want, *_):
     return same(got['first step'], want['first step']) and same(got['second step'], got['first step'])
 
-def _never_moved(got, want, values, lr):
+def _never_moved(got, want, values, *_):
     return same(got['first step'], torch.cat([v.flatten() for v in values])) and got['gradient after step']
 
 @MyOptim.mistake('It works once: after the first walk through `params` the generator is empty.',
@@ -781,8 +785,21 @@ def _emptying(right, no_grad):
 def _(): return _emptying(MyOptim.right, no_grad=False)
 
 @MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`. And it has emptied the parameters.',
-                 'It is their `.grad` that should be forgotten.', when=lambda got, *_: not got['unharmed'].any())
+                 'It is their `.grad` that should be forgotten.', when=lambda got, *_: not got['after zero_grad'].any())
 def _(): return _emptying(MyOptim.right, no_grad=True)
+
+@MyOptim.mistake('Only the first gradient is forgotten.', 'There is one for each parameter.')
+def _():
+    class FirstEmptied(MyOptim.right):
+        def zero_grad(self): self.params[0].grad = None
+    return FirstEmptied
+
+@MyOptim.mistake('Only the first parameter is moved, and only its gradient is forgotten.',
+                 'Keep them all, and go through them.')
+def _():
+    class FirstKept(MyOptim.right):
+        def __init__(self, params, lr): self.params, self.lr = [next(params)], lr
+    return FirstKept
 
 @MyOptim.mistake('`zero_grad()` leaves the gradients where they are.', 'Empty them, or set them to None.',
                  when=lambda got, want, *_: same(got['first step'], want['first step']) and not got['forgotten'])
@@ -799,7 +816,7 @@ def _():
         def step(self): super().step(); self.zero_grad()
     return Both
 
-# %% ../nbs/20_exercises_steps.ipynb #a5ab6fa3
+# %% ../nbs/20_exercises_steps.ipynb #ab6c6779
 def _with_step(move, no_grad=True):
     class Moves(MyOptim.right):
         def step(self):
@@ -816,17 +833,21 @@ def _(): return _with_step(lambda p, lr: p.sub_(lr*p.grad), no_grad=False)
                  when=_never_moved)
 def _(): return _with_step(lambda p, lr: p - lr*p.grad)
 
+@MyOptim.mistake('Each parameter shrinks by `lr` times itself.', 'Its gradient is `p.grad`.')
+def _(): return _with_step(lambda p, lr: p.sub_(lr*p))
+
 @MyOptim.mistake('This goes uphill.', 'The gradient points to where the loss grows.')
 def _(): return _with_step(lambda p, lr: p.add_(lr*p.grad))
 
 @MyOptim.mistake('The step is one whole gradient long, whatever `lr` is.', 'Who uses `lr`?')
 def _(): return _with_step(lambda p, lr: p.sub_(p.grad))
 
-# %% ../nbs/20_exercises_steps.ipynb #45913372
+# %% ../nbs/20_exercises_steps.ipynb #c7ffc44c
 @exercise('05', 'Write a class `MyMomentum(params, lr, momentum)`. Each parameter has a velocity, 0 at first. '
           '`step()` makes it `momentum` times itself plus the gradient, then moves the parameter by `lr` '
           'velocities downwards. `zero_grad()` forgets the gradients, and not the velocities.', made=True,
-          use=_two_rounds, cases=lambda: [(v, .1, m) for v, m in zip(_values(), (.5, .9))],
+          use=_momentum_rounds,
+          cases=lambda: [(v, .1, m, 'sum of p**2') for v, m in zip(_values(), (.5, .9))],
           hints=('What has to be remembered from one step to the next, for each parameter?',
                  'A list of tensors of zeros, made in `__init__`, one for each parameter.',
                  'For each pair `p, v`: `v.mul_(self.momentum).add_(p.grad)`, then `p -= self.lr*v`.'),
@@ -847,7 +868,7 @@ def MyMomentum():
             for p in self.params: p.grad = None
     return MyMomentum
 
-# %% ../nbs/20_exercises_steps.ipynb #ae023f82
+# %% ../nbs/20_exercises_steps.ipynb #b2bdd7b4
 def _variant(velocity, keep=True):
     "A class whose new velocity is `velocity(v, grad, momentum)`"
     class Variant(MyMomentum.right):
@@ -859,8 +880,9 @@ def _variant(velocity, keep=True):
                 if keep: v.copy_(new)
     return Variant
 
-@MyMomentum.mistake('The velocity is not kept: every step starts from 0 again.',
-                    'After a step, is the new velocity in your list, and does `zero_grad()` leave it there?')
+@MyMomentum.mistake('Every step is a plain one: the velocity is not kept from step to step, or it is not what moves '
+                    'the parameter.', 'After a step, is the new velocity in your list? Does `zero_grad()` leave it '
+                    'there? And is it multiplied by `lr` in the move?')
 def _(): return _variant(lambda v, g, m: v*m + g, keep=False)
 
 @MyMomentum.mistake('Both are scaled by `momentum`, the old velocity and the new gradient.',
@@ -882,7 +904,7 @@ def _(): return _variant(lambda v, g, m: v + m*g)
 @MyMomentum.mistake('After the first walk through `params` the generator is empty.',
                     'Turn it into a list, and keep that.',
                     when=lambda got, want, values, *_: not got['forgotten'] and (
-                        _moved_once(got, want) or _never_moved(got, want, values, None)))
+                        _moved_once(got, want) or _never_moved(got, want, values)))
 def _():
     class Kept(MyMomentum.right):
         def __init__(self, params, lr, momentum):
@@ -920,7 +942,31 @@ def _(): return _moving(lambda p, v, lr, m: p.sub_(lr*v.mul_(m).add_(lr*p.grad))
                     when=_refused)
 def _(): return _emptying(MyMomentum.right, no_grad=False)
 
-@MyMomentum.mistake('This goes uphill.', 'Move the parameter *against* the velocity.')
+@MyMomentum.mistake('PyTorch refuses: the step is recorded, and a leaf that overwrites itself spoils the record.',
+                    'What hides a step from autograd?')
+def _():
+    class Recorded(MyMomentum.right):
+        def step(self):
+            with torch.enable_grad():
+                for p in self.params: p -= self.lr*p.grad
+    return Recorded
+
+@MyMomentum.mistake('The first velocity is a second name for `.grad`: what empties the one changes the other.',
+                    'Give the velocity numbers of its own: `.clone()`, or start from zeros.')
+def _():
+    class Alias(MyMomentum.right):
+        def __init__(self, *args): super().__init__(*args); self.vs = [None]*len(self.params)
+        @torch.no_grad()
+        def step(self):
+            for i, p in enumerate(self.params):
+                self.vs[i] = p.grad if self.vs[i] is None else self.momentum*self.vs[i] + p.grad
+                p -= self.lr*self.vs[i]
+        def zero_grad(self):
+            for p in self.params: p.grad.zero_()
+    return Alias
+
+@MyMomentum.mistake('This goes uphill: the gradient is subtracted in the velocity and the velocity again in the move, '
+                    'or neither is.', 'There is one minus, in the move.')
 def _(): return _variant(lambda v, g, m: m*v - g)
 
 # %% ../nbs/20_exercises_steps.ipynb #c89e256e
