@@ -1,6 +1,7 @@
 """How fast, as ratios within one run: `python bench/run.py [--quick]` prints the table and writes bench/RESULTS.md
 
 Every row is the median of runs that alternate with the reference of its block, so that a noisy machine disturbs both alike.
+Epochs are timed twenty at a stretch, as a run has them: the first after other work finds the caches full of other things.
 One thread, unless a row says otherwise. "Source's loop" is the loop as the well-known notebooks have it: torch's `DataLoader` over
 a list of pairs, `nn.Linear`, a loss with autograd, a hand-made optimizer.
 """
@@ -24,14 +25,16 @@ torch.set_num_threads(1)
 warnings.filterwarnings('ignore')
 
 
-def timed(f):
-    start = time.perf_counter(); f()
-    return time.perf_counter() - start
+def timed(f, stretch=1):
+    "Seconds for one call of `f`, the mean of `stretch` in a row"
+    start = time.perf_counter()
+    for _ in range(stretch): f()
+    return (time.perf_counter() - start)/stretch
 
-def paired(reference, others, n):
+def paired(reference, others, n, stretch=1):
     "Times of `reference` and of `others`, `{name: function}`, in turn: `{name: (median seconds, median ratio to the reference)}`"
     for f in (reference, *others.values()): f()
-    times = [[timed(f) for f in (reference, *others.values())] for _ in range(n)]
+    times = [[timed(f, stretch) for f in (reference, *others.values())] for _ in range(n)]
     ref = [t[0] for t in times]
     rows = {name: (statistics.median(t[i] for t in times), statistics.median(t[i]/t[0] for t in times)) for i, name in enumerate(others, 1)}
     return statistics.median(ref), rows
@@ -41,7 +44,7 @@ class Table:
     def __init__(self): self.lines = []
     def say(self, line=''): self.lines.append(line); print(line, flush=True)
     def block(self, title, unit, reference_name, reference, others, n, scale=1e3, targets={}):
-        ref, rows = paired(reference, others, n)
+        ref, rows = paired(reference, others, *((max(3, n//3), 20) if unit == 'ms an epoch' else (n, 1)))
         self.say(f'\n## {title}\n\n| what | {unit} | ratio to the first row | must be |\n| --- | ---: | ---: | --- |')
         self.say(f'| {reference_name} | {scale*ref:.2f} | 1 | |')
         for name, (t, ratio) in rows.items(): self.say(f'| {name} | {scale*t:.2f} | {ratio:.3g} | {targets.get(name, "")} |')
