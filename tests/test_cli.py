@@ -28,7 +28,8 @@ def test_progress_bar_on_a_terminal():
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='POSIX signals')
 def test_interrupt():
-    process = subprocess.Popen([*command, '--epochs', '1000000'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*command, '--epochs', '1000000'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))  # also where a job in the background ignores it
     while not process.stdout.readline().strip().startswith('3 '): pass
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
