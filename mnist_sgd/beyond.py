@@ -70,7 +70,7 @@ def digit_epochs(
         weights = next(model.parameters()).detach().clone()
         yield dict(hidden=hidden, lr=lr, accs=list(accs), confusion=counts, silent=silent, weights=weights)
 
-# %% ../nbs/09_beyond.ipynb #d9466aa9
+# %% ../nbs/09_beyond.ipynb #d1db76d5
 def _units(weights, cols=6):
     "Weights `[n,64]` of up to 30 units as one picture of 8x8 tiles, colours as numbers from 0 to 255"
     from matplotlib import colormaps
@@ -84,11 +84,11 @@ def _digits_svg(state):
     from base64 import b64encode
     import io
     from PIL import Image
-    from mnist_sgd.picture import Curve, chart, side_by_side
+    from mnist_sgd.picture import Curve, chart, colors, side_by_side
     file, picture = io.BytesIO(), _units(state['weights'])
     Image.fromarray(picture).save(file, 'png')
     cells = ''.join(f'<rect x="{15*j}" y="{15*i}" width="15" height="15" '
-                    f'style="fill:var(--sgd-b,#542788)" opacity="{n/40:.2f}"/>'
+                    f'style="fill:{colors["b"]}" opacity="{n/40:.2f}"/>'
                     f'<text x="{15*j + 7.5}" y="{15*i + 11}" '
                     f'fill="{"white" if n > 20 else "currentColor"}">{n}</text>'
                     for i, row in enumerate(state['confusion'].tolist()) for j, n in enumerate(row) if n)
