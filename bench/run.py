@@ -2,8 +2,8 @@
 
 Every row is the median of runs that alternate with the reference of its block, so that a noisy machine disturbs both alike.
 Epochs are timed twenty at a stretch, as a run has them: the first after other work finds the caches full of other things.
-One thread, unless a row says otherwise. "Source's loop" is the loop as the well-known notebooks have it: torch's `DataLoader` over
-a list of pairs, `nn.Linear`, a loss with autograd, a hand-made optimizer.
+One thread, unless a row says otherwise. "Source's loop" is the loop as the well-known notebooks have it: fastai's `DataLoader` (the
+one that `from fastai.vision.all import *` brings) over a list of pairs, `nn.Linear`, a loss with autograd, a hand-made optimizer.
 """
 import io, os, platform, statistics, subprocess, sys, time, warnings
 for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'): os.environ[name] = '1'
@@ -20,6 +20,7 @@ from mnist_sgd.learner import get_dls
 from mnist_sgd.loss import batch_accuracy, mnist_loss
 from mnist_sgd.optimizer import BasicOptim, train_epoch
 from mnist_sgd.recipe import Recipe
+from mnist_sgd.sweep import run_many
 
 torch.set_num_threads(1)
 warnings.filterwarnings('ignore')
@@ -51,9 +52,18 @@ class Table:
         return rows
 
 
-def source_epoch(data, loader=None):
+def pairs(x, y, loader):
+    "Batches of 256 from a list of pairs"
+    return loader(list(zip(x, y)), batch_size=256)
+
+def source_loader():
+    "fastai's `DataLoader`"
+    from fastai.data.load import DataLoader
+    return DataLoader
+
+def source_epoch(data):
     "An epoch of the source's loop, without validation"
-    dl = loader or DataLoader(list(zip(data.train_x, data.train_y)), batch_size=256)
+    dl = pairs(data.train_x, data.train_y, source_loader())
     model = nn.Linear(28*28, 1)
     opt = BasicOptim(model.parameters(), 1.)
     def epoch():
@@ -75,6 +85,11 @@ def run_epoch(data, device='cpu'):
     records = run(Recipe(epochs=10**6, device=device), data)
     next(records)
     return lambda: next(records)
+
+def many_runs(data, k):
+    "A whole run of `k` learning rates at once, 20 epochs with validation and records, as the sweep has it"
+    recipes = [Recipe(lr=lr, device='cpu') for lr in torch.logspace(-2, 1, k).tolist()]
+    return lambda: run_many(recipes, data)
 
 def hand_epoch(data):
     params = init_params((784, 1), .01), init_params(1, .01)
@@ -99,9 +114,9 @@ def lists(data):
     from fastai.data.core import DataLoaders
     return DataLoaders(list(TensorLoader(data.train_x, data.train_y)), list(TensorLoader(data.valid_x, data.valid_y)))
 
-def torch_dls(data):
+def pair_dls(data, loader):
     from fastai.data.core import DataLoaders
-    return DataLoaders(*(DataLoader(list(zip(x, y)), batch_size=256) for x, y in ((data.train_x, data.train_y), (data.valid_x, data.valid_y))))
+    return DataLoaders(*(pairs(x, y, loader) for x, y in ((data.train_x, data.train_y), (data.valid_x, data.valid_y))))
 
 def process(code):
     "Seconds and peak resident MB of `python -c code`"
@@ -138,7 +153,7 @@ def main():
     source, ours = source_epoch(data), TensorLoader(data.train_x, data.train_y)
     table.block('Training an epoch, without validation', 'ms an epoch', "the source's loop", source, {
         'our loop by hand (04)': hand_epoch(data), 'with an optimizer (05), our loader': optim_epoch(data, ours),
-        "with an optimizer (05), torch's DataLoader": optim_epoch(data, DataLoader(list(zip(data.train_x, data.train_y)), batch_size=256)),
+        "with an optimizer (05), torch's DataLoader": optim_epoch(data, pairs(data.train_x, data.train_y, DataLoader)),
         'the engine': engine_epoch(data), 'the engine, shuffled': engine_epoch(data, Recipe(shuffle=True))}, n,
         targets={'with an optimizer (05), our loader': '0.4 or less', 'the engine': '0.1 or less'})
 
@@ -149,12 +164,13 @@ def main():
     table.block('Shuffling', 'ms an epoch', 'the engine', engine_epoch(data), {'shuffled': engine_epoch(data, Recipe(shuffle=True))}, 2*n,
                 targets={'shuffled': '1.5 or less'})
 
-    table.block("fastai's Learner", 'ms an epoch', "over torch's DataLoader", learner_epoch(data, torch_dls(data)), {
+    table.block("fastai's Learner", 'ms an epoch', "over the source's DataLoader", learner_epoch(data, pair_dls(data, source_loader())), {
+        "over torch's DataLoader": learner_epoch(data, pair_dls(data, DataLoader)),
         'over our loader': learner_epoch(data, get_dls(data)), 'over a list of ready batches': learner_epoch(data, lists(data))}, n,
         targets={'over our loader': '0.77 or less'})
 
     ks = (8, 64) if quick else (8, 64, 256)
-    table.block('Many learning rates at once', 'ms an epoch', '1', engine_epoch(data), {f'{k}': engine_epoch(data, k=k) for k in ks}, n,
+    table.block('Many learning rates at once, 20 epochs', 'ms', '1', many_runs(data, 1), {f'{k}': many_runs(data, k) for k in ks}, n,
                 targets={'64': '8 or less'})
 
     if torch.cuda.is_available():

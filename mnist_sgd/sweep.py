@@ -6,13 +6,13 @@
 __all__ = ['run_many', 'SweepPanel', 'Plane', 'path_plane', 'plane_loss', 'plane_grid', 'thinned', 'compass', 'spread',
            'CompassPanel']
 
-# %% ../nbs/08_sweep.ipynb #7ce9c0f1
+# %% ../nbs/08_sweep.ipynb #9b9c2404
 import math
 from base64 import b64encode
 from dataclasses import dataclass, replace
 import torch
 from .data import TensorLoader, load_data
-from .engine import Record, closed_epochs, losses, make_model, pick_device, run
+from .engine import Record, closed_epochs, make_model, mean_losses, pick_device, run
 from .grad import linear_grad
 from .loss import batch_accuracy
 from .panel import Panel, on_click
@@ -31,22 +31,22 @@ def _parameters(recipes, device):
     w, b = (torch.stack(ts, 1).detach().to(device) for ts in zip(*((m.weight[0], m.bias) for m in models)))
     return w, b[0]
 
-# %% ../nbs/08_sweep.ipynb #574e96b9
+# %% ../nbs/08_sweep.ipynb #c95325b1
 @torch.no_grad()
 def _run_group(recipes, data):
     "Histories of recipes that can share their batches"
     recipe, device = recipes[0], data.train_x.device
     w, b = _parameters(recipes, device)
     lr = torch.tensor([r.lr for r in recipes], device=device)
-    loss_func = torch.func.vmap(losses[recipe.loss], (1, None))
     dl = TensorLoader(data.train_x, data.train_y, recipe.batch_size, recipe.shuffle, recipe.seed)
     train_y, valid_y = data.train_y[:,0], data.valid_y[:,0]
     def records(epoch, train_loss):
-        preds = data.valid_x@w + b
-        numbers = train_loss, loss_func(preds, valid_y), torch.func.vmap(batch_accuracy, (1, None))(preds, valid_y)
+        preds = torch.addmm(b, data.valid_x, w)
+        accs = torch.func.vmap(batch_accuracy, (1, None))(preds, valid_y)
+        numbers = train_loss, mean_losses(recipe.loss, preds, valid_y), accs
         weights, biases = w.T.cpu()[:,None].contiguous(), b.cpu()[:,None].clone()
         return [Record(epoch, *n, ps) for *n, ps in zip(*(t.tolist() for t in numbers), zip(weights, biases))]
-    histories = [records(0, loss_func(data.train_x@w + b, train_y))]
+    histories = [records(0, mean_losses(recipe.loss, data.train_x@w + b, train_y))]
     epochs = closed_epochs(recipe, w, b, lr, dl)
     histories += [records(epoch, next(epochs)) for epoch in range(1, recipe.epochs + 1)]
     return list(zip(*histories))
@@ -166,7 +166,7 @@ def path_plane(
     share = ((centred@axes.T)**2).sum() / (centred**2).sum()
     return Plane(points[0].float(), axes.float(), path.float(), share.item())
 
-# %% ../nbs/08_sweep.ipynb #3dd18740
+# %% ../nbs/08_sweep.ipynb #669f4801
 @torch.no_grad()
 def plane_loss(
     plane,  # `Plane`
@@ -179,7 +179,7 @@ def plane_loss(
     grid = torch.cartesian_prod(ys, xs).flip(1)             # every pair x, y
     params = (plane.origin + grid@plane.axes).T.to(data.train_x.device)
     scores = torch.addmm(params[-1], data.train_x, params[:-1])
-    return torch.func.vmap(losses[loss], (1, None))(scores, data.train_y[:,0]).reshape(len(ys), len(xs)).cpu()
+    return mean_losses(loss, scores, data.train_y[:,0]).reshape(len(ys), len(xs)).cpu()
 
 # %% ../nbs/08_sweep.ipynb #b67af65d
 def plane_grid(

@@ -97,6 +97,7 @@ history = tuple(call('engine.run', recipe, data)); assert isinstance(history[0],
 called |= {'engine.Record', 'engine.losses', 'picture.colors'}
 next(call('engine.closed_epochs', recipe, torch.zeros(784, 2), torch.zeros(2), torch.ones(2), dl)); call('engine.squared_loss', yb, yb)
 call('engine.closed_grad', 'mnist_loss', xb, yb[:,0], torch.zeros(784), torch.zeros(1))
+call('engine.mean_losses', 'mnist_loss', torch.zeros(len(yb)), yb[:,0])
 run = call('picture.Run', recipe, history, 'cpu')
 call('picture.colour_png', [[0, 1]], 0, 1); call('picture.run_svg', run); call('picture.run_figure', run); call('picture.weights_png', history[0].params)
 call('picture.side_by_side', [call('picture.weights_svg', history[0].params)])

@@ -62,8 +62,10 @@ damages = [Damage(*d) for d in (
     ("recipe's zero_grad ignored",       'engine', 'if not recipe.zero_grad: opt', 'if False: opt', '11_engine'),
     ("recipe's momentum ignored",        'engine', ', momentum=recipe.momentum)', ')', '11_engine'),
     ('closed gradient sums the batch',   'engine', '(y))/len(x)', '(y))', '11_engine'),
-    ('closed form forgets the bias',     'engine', 'b.addmv_(one, dz, alpha=-lr/len(xb))', 'pass', '11_engine'),
-    ('a number asked for in each batch', 'engine', 'dz = slope(product(b, xb, w, out=z), s)', 'dz = slope(product(b, xb, w, out=z), s); dz.sum().item()', '11_engine'),
+    ('closed form forgets the bias',     'engine', 'b.addmv_(one, dz, alpha=step)', 'pass', '11_engine'),
+    ('a number asked for in each batch', 'engine', 'dz = slope(product(b, xb, w, alpha=scale, out=z), s)', 'dz = slope(product(b, xb, w, alpha=scale, out=z), s); dz.sum().item()', '11_engine'),
+    ('changed pictures trained as before', 'engine', 'version != x._version', 'version is None', '11_engine'),
+    ('bytes not divided by 255',         'engine', 'alpha=step*scale', 'alpha=step', '11_engine'),
     ("recipe's std ignored",             'engine', 'torch.randn(p.shape) * recipe.std', 'torch.randn(p.shape)', '11_engine'),
 )]
 each_damage = pytest.mark.parametrize('damage', damages, ids=lambda d: f'{d.module}: {d.kind}')
