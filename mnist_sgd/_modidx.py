@@ -657,6 +657,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                    'mnist_sgd.picture._numbers': ('picture.html#_numbers', 'mnist_sgd/picture.py'),
                                    'mnist_sgd.picture.chart': ('picture.html#chart', 'mnist_sgd/picture.py'),
                                    'mnist_sgd.picture.colour_png': ('picture.html#colour_png', 'mnist_sgd/picture.py'),
+                                   'mnist_sgd.picture.framed': ('picture.html#framed', 'mnist_sgd/picture.py'),
                                    'mnist_sgd.picture.run_figure': ('picture.html#run_figure', 'mnist_sgd/picture.py'),
                                    'mnist_sgd.picture.run_svg': ('picture.html#run_svg', 'mnist_sgd/picture.py'),
                                    'mnist_sgd.picture.side_by_side': ('picture.html#side_by_side', 'mnist_sgd/picture.py'),

@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['small_net', 'ten_digits', 'confusion', 'digit_epochs', 'DigitsPanel', 'Accumulate', 'average_grads']
 
-# %% ../nbs/09_beyond.ipynb #e3701816
+# %% ../nbs/09_beyond.ipynb #d95e7e40
 import torch, torch.nn.functional as F
 from torch import nn
 from .data import TensorLoader
 from .optimizer import BasicOptim, train_epoch
-from .panel import Panel
+from .panel import Panel, purple
 
 # %% ../nbs/09_beyond.ipynb #d0f52716
 def small_net(
@@ -70,7 +70,7 @@ def digit_epochs(
         weights = next(model.parameters()).detach().clone()
         yield dict(hidden=hidden, lr=lr, accs=list(accs), confusion=counts, silent=silent, weights=weights)
 
-# %% ../nbs/09_beyond.ipynb #d1db76d5
+# %% ../nbs/09_beyond.ipynb #22c69520
 def _units(weights, cols=6):
     "Weights `[n,64]` of up to 30 units as one picture of 8x8 tiles, colours as numbers from 0 to 255"
     from matplotlib import colormaps
@@ -84,7 +84,7 @@ def _digits_svg(state):
     from base64 import b64encode
     import io
     from PIL import Image
-    from mnist_sgd.picture import Curve, chart, colors, side_by_side
+    from mnist_sgd.picture import Curve, chart, colors, framed, side_by_side
     file, picture = io.BytesIO(), _units(state['weights'])
     Image.fromarray(picture).save(file, 'png')
     cells = ''.join(f'<rect x="{15*j}" y="{15*i}" width="15" height="15" '
@@ -95,13 +95,10 @@ def _digits_svg(state):
     names = ''.join(f'<text x="-8" y="{15*i + 11}">{i}</text>'
                     f'<text x="{15*i + 7.5}" y="163">{i}</text>'
                     for i in range(10))
-    def beside(title, body):
-        return (f'<svg viewBox="0 0 270 222" role="img" aria-label="{title}" font-size="12" fill="currentColor">'
-                f'<text x="8" y="16" font-weight="bold" font-size="13">{title}</text>{body}</svg>')
     parts = [chart(f'accuracy {state["accs"][-1]:.3f}', [Curve(state['accs'])], 30, 'epoch'),
-             beside('down: is; across: taken for',
+             framed('down: is; across: taken for',
                     f'<g transform="translate(60,30)" font-size="9" text-anchor="middle">{cells}{names}</g>'),
-             beside('what the first layer looks for',
+             framed('what the first layer looks for',
                     f'<image x="30" y="30" width="180" height="{180*len(picture)/54:.0f}" '
                     f'style="image-rendering:pixelated" '
                     f'href="data:image/png;base64,{b64encode(file.getvalue()).decode()}"/>')]
@@ -122,7 +119,7 @@ class DigitsPanel(Panel):
         from matplotlib.figure import Figure
         fig = Figure((10, 3))
         left, middle, right = fig.subplots(1, 3)
-        left.plot(state['accs'], color='#542788')
+        left.plot(state['accs'], color=purple)
         left.set(xlim=(0, 30), ylim=(0, 1), xlabel='epoch', title=f"accuracy {state['accs'][-1]:.3f}")
         middle.imshow(state['confusion'], cmap='Purples')
         for i, row in enumerate(state['confusion'].tolist()):

@@ -7,14 +7,14 @@ __all__ = ['loop_source', 'bugs', 'probes', 'compile_loop', 'Bug', 'buggy_source
            'probe', 'hidden_bug', 'new_code', 'Case', 'case_words', 'solution_words', 'case_figure', 'desk', 'Words',
            'BugLab']
 
-# %% ../nbs/24_bugs.ipynb #05489c8e
+# %% ../nbs/24_bugs.ipynb #714b8ade
 import difflib, hashlib, html, io, math, random, re
 from dataclasses import dataclass, replace
 from functools import partial
 import torch
 from .data import TensorLoader, load_data
 from .loss import batch_accuracy, mnist_loss
-from .panel import Panel, _png, _status
+from .panel import Panel, _png, _status, orange, purple
 
 # %% ../nbs/24_bugs.ipynb #9adf525e
 loop_source = '''def train(data, watch, lr=2., epochs=10, seed=42):
@@ -551,7 +551,7 @@ def solution_words(
     lesson = f'\nThe lesson: {bug.lesson}' if bug.lesson else ''
     return f'{_verdict(case)}\n\n{_key}\n{bug_diff(bug.name)}\n\n{bug.why}{lesson}'
 
-# %% ../nbs/24_bugs.ipynb #79df3e5f
+# %% ../nbs/24_bugs.ipynb #c5b55674
 def _curves(case):
     "Functions that draw what is free: loss, accuracy and weights"
     train, valid, accs, weights = zip(*case.evidence.history)
@@ -559,13 +559,13 @@ def _curves(case):
     epochs = range(1, len(accs) + 1)
     def loss(ax):
         ax.plot(epochs, healthy_loss, label='healthy', **_grey)
-        ax.plot(epochs, train, '--', color='#b35806', label='training')
-        ax.plot(epochs, valid, color='#542788', label='validation')
+        ax.plot(epochs, train, '--', color=orange, label='training')
+        ax.plot(epochs, valid, color=purple, label='validation')
         ax.set(title='loss', xlabel='epoch')
         _legend(ax)
     def accuracy(ax):
         ax.plot(epochs, healthy_accs, label='healthy', **_grey)
-        ax.plot(epochs, accs, color='#542788', label='validation')
+        ax.plot(epochs, accs, color=purple, label='validation')
         ax.set(title=f'accuracy {accs[-1]:.4f}', xlabel='epoch')
         _legend(ax)
     def pictures(ax):

@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['same', 'Verdict', 'Note', 'untouched', 'Failure', 'shown', 'Mistake', 'Try', 'Exercise', 'exercise', 'prove']
 
-# %% ../nbs/18_check.ipynb #2290a9af
+# %% ../nbs/18_check.ipynb #f0812073
 import ast, copy, dis, functools, html, inspect, re, textwrap, traceback, warnings
 from dataclasses import dataclass
 import torch
 from torch import Tensor
 from .limit import TooLong, within
+from .panel import orange, purple
 from .progress import note_exercise, note_solved
 
 # %% ../nbs/18_check.ipynb #fe8f8e37
@@ -43,7 +44,7 @@ def same(
     alike = isinstance(got, (list, tuple)) and len(got) == len(want)
     return alike and all(same(g, w, tol) for g, w in zip(got, want))
 
-# %% ../nbs/18_check.ipynb #bab3c267
+# %% ../nbs/18_check.ipynb #891a0669
 _stressed = re.compile(r'(?<![\w*])\*(?=[^\s*])([^*]*[^\s*])\*(?![\w*])')   # *so*, and not the stars of 2*h*x
 
 def _stress(text, to):
@@ -82,7 +83,7 @@ class Verdict:
     parts = property(lambda self: [p for p in (self.diagnosis, self.direction, *self.details) if p])
     def __repr__(self): return _plain(self.title, self.parts)
     def _repr_html_(self):
-        colour = {'right': '#542788', 'not yet': '#b35806'}.get(self.state, 'gray')
+        colour = {'right': purple, 'not yet': orange}.get(self.state, 'gray')
         return _box(colour, self.title, self.parts)
 
 @dataclass(frozen=True)

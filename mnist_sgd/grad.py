@@ -5,12 +5,12 @@
 # %% auto #0
 __all__ = ['calc_grad', 'Reading', 'odometer', 'Odometer', 'linear_grad']
 
-# %% ../nbs/03_grad.ipynb #12c93bfe
+# %% ../nbs/03_grad.ipynb #9609b48e
 from dataclasses import dataclass
 import torch
 from .init import linear1
 from .loss import mnist_loss
-from .panel import Panel
+from .panel import Panel, orange, purple
 
 # %% ../nbs/03_grad.ipynb #0178195b
 def calc_grad(
@@ -71,20 +71,20 @@ def odometer(
         readings.append(_read(press, xb, yb, params, error))
     return readings
 
-# %% ../nbs/03_grad.ipynb #7134668d
+# %% ../nbs/03_grad.ipynb #1a3ee5e5
 def _draw_bars(ax, readings):
     "Size of the fresh and of the stored gradient, for the latest presses"
     shown = readings[-9:]
     fresh, stored = ([0 if g is None else g.norm().item() for g in gs]
                      for gs in ([r.fresh for r in shown], [r.stored for r in shown]))
-    ax.bar([i - .2 for i in range(len(shown))], fresh, .4, color='#542788', label='fresh')
-    ax.bar([i + .2 for i in range(len(shown))], stored, .4, color='#b35806', label='stored')
+    ax.bar([i - .2 for i in range(len(shown))], fresh, .4, color=purple, label='fresh')
+    ax.bar([i + .2 for i in range(len(shown))], stored, .4, color=orange, label='stored')
     for i, r in enumerate(shown):
         ratio = f'{r.ratio:.2f}x' if stored[i] else ''
         ax.text(i + .2, stored[i], ratio, ha='center', va='bottom', fontsize=8)
     names = [(r.press or 'start') + ('\nfailed' if r.error else '') for r in shown]
     ax.set_xticks(range(len(shown)), names, fontsize=7.5)
-    for label, r in zip(ax.get_xticklabels(), shown): label.set_color('#b35806' if r.error else 'black')
+    for label, r in zip(ax.get_xticklabels(), shown): label.set_color(orange if r.error else 'black')
     ax.set(title='size of the gradient', xlim=(-.6, 8.6), ylim=(0, 1.35*max(*fresh, *stored, 1e-9)))
     ax.legend(loc='upper left', ncols=2)
 

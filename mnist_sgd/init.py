@@ -5,11 +5,11 @@
 # %% auto #0
 __all__ = ['init_params', 'linear1', 'confidences', 'saturated', 'nudge_slopes', 'saturation', 'SaturationDial']
 
-# %% ../nbs/01_init.ipynb #6190e462
+# %% ../nbs/01_init.ipynb #f10d1a5e
 from math import log10
 from types import SimpleNamespace
 import torch
-from .panel import Panel
+from .panel import Panel, orange, purple
 
 # %% ../nbs/01_init.ipynb #25fc388d
 def init_params(
@@ -73,7 +73,7 @@ def saturation(
     norm = nudge_slopes(x, y, weights, bias).norm().item()
     return SimpleNamespace(std=std, p=p, saturated=saturated(p), norm=norm)
 
-# %% ../nbs/01_init.ipynb #c2ed8798
+# %% ../nbs/01_init.ipynb #1ba504f5
 class SaturationDial(Panel):
     "Spread of the weights against confidence, saturation and the size of the slopes"
     def __init__(self,
@@ -90,11 +90,11 @@ class SaturationDial(Panel):
         from matplotlib.figure import Figure
         fig = Figure((10, 2.8), layout='constrained')
         hist, share, norm = fig.subplots(1, 3)
-        hist.hist(s.p[:,0], bins=20, range=(0, 1), color='#542788')
+        hist.hist(s.p[:,0], bins=20, range=(0, 1), color=purple)
         hist.set(title=f'p of {len(s.p)} pictures', xlabel='p', ylim=(0, len(s.p)))
         for ax, y in ((share, lambda a: a.saturated), (norm, lambda a: log10(max(a.norm, 1e-6)))):
-            ax.plot([log10(a.std) for a in self.all], [y(a) for a in self.all], color='#b35806')
-            ax.plot(log10(s.std), y(s), 'o', color='#542788', ms=9)
+            ax.plot([log10(a.std) for a in self.all], [y(a) for a in self.all], color=orange)
+            ax.plot(log10(s.std), y(s), 'o', color=purple, ms=9)
             ax.set_xticks(range(-3, 3), ['.001', '.01', '.1', '1', '10', '100'])
             ax.set_xlabel('init std')
         norm.set_yticks(range(-3, 1), ['.001', '.01', '.1', '1'])

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['get_dls', 'watch_steps', 'watch_learner', 'four_rungs', 'rung_gaps', 'RungPanel', 'FitPicture', 'live_callback']
 
-# %% ../nbs/06_learner.ipynb #a8098518
+# %% ../nbs/06_learner.ipynb #6a548b98
 from types import SimpleNamespace
 import torch
 from torch import nn
@@ -14,7 +14,7 @@ from .data import TensorLoader
 from .init import linear1
 from .loss import batch_accuracy, mnist_loss
 from .optimizer import BasicOptim, train_epoch
-from .panel import Panel
+from .panel import Panel, orange, purple
 from .picture import Run, run_figure, run_svg
 from .recipe import Recipe, recipe_text
 
@@ -100,7 +100,7 @@ def rung_gaps(
     return [max((other.params - hand.params).abs().max().item() for other in others)
             for hand, *others in zip(*rungs.values(), strict=True)]
 
-# %% ../nbs/06_learner.ipynb #496a2a9f
+# %% ../nbs/06_learner.ipynb #70501724
 class RungPanel(Panel):
     "Four rungs after a step of an epoch, and how far they are apart"
     def __init__(self,
@@ -124,11 +124,11 @@ class RungPanel(Panel):
         from matplotlib.figure import Figure
         fig, step = Figure((10, 2.8), layout='constrained'), state['step']
         loss, gap = fig.subplots(1, 2)
-        styles = (9, '#d8daeb'), (6, '#b35806'), (3, '#542788'), (1, 'k')
+        styles = (9, '#d8daeb'), (6, orange), (3, purple), (1, 'k')
         for (width, color), (name, steps) in zip(styles, state['rungs'].items()):
             loss.plot(range(1, 50), [s.loss for s in steps], lw=width, color=color, label=name)
-        gap.plot(range(1, 50), [max(g, 1e-10) for g in state['gaps']], color='#542788')
-        gap.plot(step, max(state['gaps'][step-1], 1e-10), 'o', color='#542788')
+        gap.plot(range(1, 50), [max(g, 1e-10) for g in state['gaps']], color=purple)
+        gap.plot(step, max(state['gaps'][step-1], 1e-10), 'o', color=purple)
         for ax in (loss, gap): ax.axvline(step, color='gray', lw=.8)
         loss.set(title=f'loss on the batch of step {step}', xlabel='step', ylim=(-.05, 1.05))
         loss.legend()

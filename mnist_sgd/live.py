@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Training', 'Lab', 'Mystery']
 
-# %% ../nbs/07_live.ipynb #19c1fd04
+# %% ../nbs/07_live.ipynb #a141be56
 import html, math, re, time
 from functools import cache
 from dataclasses import asdict, replace
@@ -13,7 +13,7 @@ from fastcore.basics import patch
 from .data import load_data
 from .engine import pick_device, run
 from .lab_parts import broken_text, challenges, recipe_controls, runs_table
-from .panel import Panel
+from .panel import Panel, grey, orange, purple
 from .picture import Curve, Run, chart, colors, run_figure, run_svg, side_by_side, weights_svg
 from .recipe import Recipe, parse_recipe, recipe_text
 from .steps import broken_at, every_24th, first_epoch, glance
@@ -207,7 +207,7 @@ def busy(self:Lab, is_busy):
         speed = f'{1000*seconds/epochs:.1f} ms an epoch, {len(self.data.train_x)*epochs/seconds:,.0f} pictures a second'
         self.facts.value = f'<p style="margin:0">{speed}</p>'
 
-# %% ../nbs/07_live.ipynb #98a2b1c3
+# %% ../nbs/07_live.ipynb #136855e1
 class Mystery(Panel):
     "A slider through the batches of the first epoch, and the switch that solves the case"
     def __init__(self,
@@ -245,10 +245,10 @@ class Mystery(Panel):
         batch, shuffle, first = state
         fig = Figure((9, 2.8), layout='constrained')
         sure, size = fig.subplots(1, 2)
-        sure.plot(first.mean_p, ':', color='#6b6b6b', label='mean p')
-        sure.plot(first.accuracy, color='#542788', label='accuracy')
+        sure.plot(first.mean_p, ':', color=grey, label='mean p')
+        sure.plot(first.accuracy, color=purple, label='accuracy')
         sure.set(title='how sure, and how right', xlabel='batch'); sure.legend()
-        size.semilogy(first.batch[1:], first.grad_norm[1:], color='#b35806')
+        size.semilogy(first.batch[1:], first.grad_norm[1:], color=orange)
         size.set(title='size of the gradient', xlabel='batch')
         for ax in (sure, size): ax.axvline(batch, color='black', alpha=.5)
         return fig

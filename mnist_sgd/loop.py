@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['loop_lines', 'Frame', 'step_through', 'StepDebugger', 'train_epoch', 'validate_epoch']
 
-# %% ../nbs/04_zero.ipynb #3a00573c
+# %% ../nbs/04_zero.ipynb #1ed6db62
 from dataclasses import dataclass
 from textwrap import fill
 import torch
 from .grad import calc_grad
 from .init import linear1
 from .loss import batch_accuracy, mnist_loss
-from .panel import Panel
+from .panel import Panel, orange, purple
 
 # %% ../nbs/04_zero.ipynb #857aa24b
 loop_lines = {
@@ -92,7 +92,7 @@ def step_through(
         frames.append(Frame(press, frames[-1].after, _look(scope), said, failed))
     return frames
 
-# %% ../nbs/04_zero.ipynb #50505b38
+# %% ../nbs/04_zero.ipynb #381434a6
 def _mean(tensors, name):
     "What a table can say about a tensor"
     if name not in tensors: return '-'
@@ -101,7 +101,7 @@ def _mean(tensors, name):
 def _write_frame(ax, frames):
     frame = frames[-1]
     def write(x, row, text, **style): ax.text(x, -row, text, family='monospace', va='center', **style)
-    color = '#b35806' if frame.failed else '#b3186d' if frame.silent else '#542788'
+    color = orange if frame.failed else '#b3186d' if frame.silent else purple
     marked = dict(backgroundcolor=color, color='white')
     lines = [(name, line) for name, code in loop_lines.items() for line in code.split('\n')]
     for row, (name, line) in enumerate(lines, 1):
@@ -112,7 +112,7 @@ def _write_frame(ax, frames):
     for row, name in enumerate(names, 1):
         shape = '-' if frame.after.get(name) is None else str(list(frame.after[name].shape))
         old, new = _mean(frame.before, name), _mean(frame.after, name)
-        style = dict(weight='bold', color='#542788') if old != new else {}
+        style = dict(weight='bold', color=purple) if old != new else {}
         for x, text in zip(columns, (name, shape, old, new)): write(x, row, text, **style)
     latest = [f.press + (' (error)' if f.failed else '') for f in frames[1:]][-20:]
     pressed = fill(' '.join(['pressed:'] + ['...']*(len(frames) > 21) + latest), 105)

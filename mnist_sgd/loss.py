@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['batch_accuracy', 'mnist_loss', 'slope', 'bias_curve', 'BiasDial']
 
-# %% ../nbs/02_loss.ipynb #f7f1829c
+# %% ../nbs/02_loss.ipynb #cc495a56
 from types import SimpleNamespace
 import torch
-from .panel import Panel
+from .panel import Panel, orange, purple
 
 # %% ../nbs/02_loss.ipynb #3db77312
 def _check_shapes(preds, targets):
@@ -53,7 +53,7 @@ def bias_curve(
     scores = scores.double()
     return lambda bias: number(loud*(scores + bias), targets).item()
 
-# %% ../nbs/02_loss.ipynb #c4f6e3a3
+# %% ../nbs/02_loss.ipynb #805c8562
 class BiasDial(Panel):
     "Accuracy and loss as the bias is turned, with their tangents"
     def __init__(self,
@@ -77,9 +77,9 @@ class BiasDial(Panel):
         from matplotlib.figure import Figure
         fig = Figure((9, 3), layout='constrained')
         for ax, c in zip(fig.subplots(1, 2, sharex=True), s.curves):
-            ax.plot(self.biases, c.values, color='#b35806')
-            ax.plot([s.bias - 8, s.bias + 8], [c.at - 8*c.slope, c.at + 8*c.slope], color='#542788')
-            ax.plot(s.bias, c.at, 'o', color='#542788')
+            ax.plot(self.biases, c.values, color=orange)
+            ax.plot([s.bias - 8, s.bias + 8], [c.at - 8*c.slope, c.at + 8*c.slope], color=purple)
+            ax.plot(s.bias, c.at, 'o', color=purple)
             ax.set(title=f'{c.name} {c.at:.4f}, slope {c.slope:.4f}', xlabel='bias', ylim=(-.05, 1.05))
         return fig
 

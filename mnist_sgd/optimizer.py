@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['BasicOptim', 'train_epoch', 'train_model', 'valley_path', 'momentum_accs', 'MomentumPanel']
 
-# %% ../nbs/05_optimizer.ipynb #6d7f291b
+# %% ../nbs/05_optimizer.ipynb #41d38609
 import torch
 from torch import nn
 from .data import TensorLoader
 from .grad import calc_grad
 from .loop import validate_epoch
 from .loss import mnist_loss
-from .panel import Panel
+from .panel import Panel, purple
 
 # %% ../nbs/05_optimizer.ipynb #d9136813
 class BasicOptim:
@@ -106,7 +106,7 @@ def momentum_accs(
         accs.append(validate_epoch(model, valid_dl))
     return accs
 
-# %% ../nbs/05_optimizer.ipynb #2c7192a5
+# %% ../nbs/05_optimizer.ipynb #aa34e01d
 class MomentumPanel(Panel):
     "A momentum for a steep valley and for the digits, beside none"
     def __init__(self,
@@ -133,7 +133,7 @@ class MomentumPanel(Panel):
         x, y = torch.linspace(-11, 11, 120), torch.linspace(-1.6, 1.6, 80)[:,None]
         height, levels = (x**2 + 25*y**2)/2, [1, 5, 13, 25, 41, 61]
         valley.contour(x, y[:,0], height, levels=levels, colors='gray', linewidths=.4)
-        names, colors = ('without', f"momentum {state['momentum']:g}"), ('gray', '#542788')
+        names, colors = ('without', f"momentum {state['momentum']:g}"), ('gray', purple)
         for path, accs, name, color in zip(state['paths'], state['accs'], names, colors):
             valley.plot(*path.T, color=color, marker='.')
             digits.plot([1 - a for a in accs], color=color, marker='.', label=name)

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['trend', 'Guess', 'Outcome', 'predict']
 
-# %% ../nbs/19_predict.ipynb #fe3ccf09
+# %% ../nbs/19_predict.ipynb #a7a37a10
 import html, math
 from base64 import b64encode
+from .panel import orange, purple
 from .progress import note_guess
 
 # %% ../nbs/19_predict.ipynb #1cfcae21
@@ -110,9 +111,7 @@ class Outcome:
         if self.value is not None: return page
         return f'<details><summary>No guess: see what happened</summary>{page}</details>'
 
-# %% ../nbs/19_predict.ipynb #467b1482
-_purple, _orange = '#542788', '#b35806'
-
+# %% ../nbs/19_predict.ipynb #8132842e
 def _text(x, y, text, colour='black'):
     return f'<text x="{x:g}" y="{y:g}" text-anchor="middle" fill="{colour}">{html.escape(text)}</text>'
 
@@ -120,8 +119,8 @@ def _words(outcome):
     marks, wide = '', 96
     for i, word in enumerate(outcome.guess.among):
         x, happened, guessed = i*wide, word == outcome.actual, word == outcome.value
-        edge = f'stroke="{_orange}" stroke-width="4"' if guessed else 'stroke="gray"'
-        fill = _purple if happened else 'none'
+        edge = f'stroke="{orange}" stroke-width="4"' if guessed else 'stroke="gray"'
+        fill = purple if happened else 'none'
         marks += f'<rect x="{x + 4}" y="4" width="{wide - 8}" height="26" rx="4" fill="{fill}" {edge}/>'
         marks += _text(x + wide/2, 22, word, 'white' if happened else 'black')
         if happened: marks += _text(x + wide/2, 44, 'it is this')
@@ -133,10 +132,10 @@ def _line(outcome):
     def at(v): return 50 + 300*(min(max(v, low), high) - low)/(high - low) if math.isfinite(v) else 50
     marks = '<line x1="50" y1="28" x2="350" y2="28" stroke="gray" stroke-width="2"/>'
     marks += _text(25, 32, f'{low:g}') + _text(375, 32, f'{high:g}')
-    marks += f'<circle cx="{at(outcome.actual):.1f}" cy="28" r="7" fill="{_purple}"/>'
+    marks += f'<circle cx="{at(outcome.actual):.1f}" cy="28" r="7" fill="{purple}"/>'
     marks += _text(at(outcome.actual), 14, f'it is {outcome.actual:.4g}')
     if outcome.value is not None:
-        marks += f'<path d="M{at(outcome.value):.1f} 20l6 8l-6 8l-6-8z" fill="{_orange}"/>'
+        marks += f'<path d="M{at(outcome.value):.1f} 20l6 8l-6 8l-6-8z" fill="{orange}"/>'
         marks += _text(at(outcome.value), 52, f'your guess {outcome.value:.4g}')
     return marks, 400
 
@@ -146,7 +145,7 @@ def _sparkline(curve, x):
     if high - low < .05: low, high = low - .5, high + .5  # a flat curve is drawn flat
     def point(i, v): return f'{x + 100*i/max(len(curve) - 1, 1):.1f},{54 - 46*(v - low)/(high - low):.1f}'
     points = ' '.join(point(i, v) for i, v in enumerate(curve) if math.isfinite(v))
-    return f'<polyline points="{points}" fill="none" stroke="{_purple}" stroke-width="2"/>'
+    return f'<polyline points="{points}" fill="none" stroke="{purple}" stroke-width="2"/>'
 
 # %% ../nbs/19_predict.ipynb #42a040bb
 def predict(

@@ -94,12 +94,12 @@ recipe = call('recipe.parse_recipe', 'lr=1, epochs=2'); assert recipe == call('r
 assert call('recipe.recipe_text', recipe) == 'lr=1, epochs=2'
 assert call('engine.pick_device', 'cpu').type == 'cpu'; call('engine.make_model', recipe)
 history = tuple(call('engine.run', recipe, data)); assert isinstance(history[0], names['engine.Record'])
-called |= {'engine.Record', 'engine.losses', 'picture.colors'}
+called |= {'engine.Record', 'engine.losses', 'picture.colors', 'panel.grey', 'panel.orange', 'panel.purple'}
 next(call('engine.closed_epochs', recipe, torch.zeros(784, 2), torch.zeros(2), torch.ones(2), dl)); call('engine.squared_loss', yb, yb)
 call('engine.closed_grad', 'mnist_loss', xb, yb[:,0], torch.zeros(784), torch.zeros(1))
 call('engine.mean_losses', 'mnist_loss', torch.zeros(len(yb)), yb[:,0])
 run = call('picture.Run', recipe, history, 'cpu')
-call('picture.colour_png', [[0, 1]], 0, 1); call('picture.run_svg', run); call('picture.run_figure', run); call('picture.weights_png', history[0].params)
+call('picture.colour_png', [[0, 1]], 0, 1); call('picture.framed', 'a', ''); call('picture.run_svg', run); call('picture.run_figure', run); call('picture.weights_png', history[0].params)
 call('picture.side_by_side', [call('picture.weights_svg', history[0].params)])
 call('picture.chart', 'a chart', [call('picture.Curve', [0, 1])], 1, 'epoch')
 step = next(call('steps.each_step', recipe, data)); assert isinstance(step, names['steps.Step']); called.add('steps.Step')
