@@ -30,22 +30,21 @@ def pick_device(
     except RuntimeError: raise ValueError(f"device={name!r} is not there: use device='cpu' or 'auto'") from None
     return device
 
-# %% ../nbs/11_engine.ipynb #205958c2
+# %% ../nbs/11_engine.ipynb #fc6e0e63
 def make_model(
     recipe, # `Recipe`; its model, init, std and seed count
 ): # `nn.Module` from `[n,784]` to `[n,1]`
     "A fresh model, on the CPU"
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        seed = torch.default_generator.manual_seed         # not torch's: it prepares GPUs as well, which takes longer
-        seed(recipe.seed)
-        if recipe.model == 'linear': model = nn.Linear(28*28, 1)
-        else: model = nn.Sequential(nn.Linear(28*28, 30), nn.ReLU(), nn.Linear(30, 1))
-        if recipe.init == 'randn':
-            seed(recipe.seed)
-            for p in model.parameters(): p.copy_(torch.randn(p.shape) * recipe.std)
-        if recipe.init == 'zeros':
-            for p in model.parameters(): p.zero_()
-    return model
+    g = torch.Generator().manual_seed(recipe.seed)
+    def linear(n_in, n_out):
+        layer, bound = nn.utils.skip_init(nn.Linear, n_in, n_out), n_in**-.5
+        for p in layer.parameters():
+            if recipe.init == 'linear': nn.init.uniform_(p, -bound, bound, generator=g)       # as nn.Linear does
+            elif recipe.init == 'randn': nn.init.normal_(p, std=recipe.std, generator=g)
+            else: nn.init.zeros_(p)
+        return layer
+    if recipe.model == 'linear': return linear(28*28, 1)
+    return nn.Sequential(linear(28*28, 30), nn.ReLU(), linear(30, 1))
 
 # %% ../nbs/11_engine.ipynb #f13ad1b6
 def squared_loss(preds, targets):
@@ -54,7 +53,7 @@ def squared_loss(preds, targets):
 
 losses = dict(mnist_loss=mnist_loss, squared=squared_loss, cross_entropy=F.binary_cross_entropy_with_logits)
 
-# %% ../nbs/11_engine.ipynb #3716ac3c
+# %% ../nbs/11_engine.ipynb #8e2bfcad
 _signs = dict(mnist_loss=lambda y: 1 - 2*y, squared=lambda y: 2*y - 1, cross_entropy=lambda y: y)
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.default                          # sign, p -> sign * p * (1-p)
 _slopes = dict(mnist_loss=lambda z, sign: _sigmoid_backward(sign, z.sigmoid()),
@@ -65,10 +64,10 @@ _points = dict(mnist_loss=lambda z, sign: z.mul_(sign).sigmoid_(), squared=lambd
 @torch.no_grad()
 def mean_losses(
     loss,   # Name of a loss, a key of `losses`
-    scores, # Scores, `[n]`, or `[n,K]` of K models; spoilt
+    scores, # Scores, `[n]`, or `[n,K]` of K models; may be overwritten
     y,      # Labels, `[n]`
 ): # Scalar tensor, or `[K]`
-    "Loss of a model, or of each of K models, with as little memory as can be"
+    "Loss of a model, or of each of K models; its gradient is in `closed_grad`"
     marks = _signs[loss](y)
     return _points[loss](scores, marks[:,None] if scores.dim() == 2 else marks).mean(0)
 
@@ -78,18 +77,19 @@ def _autograd_epochs(recipe, model, dl):
     if not recipe.zero_grad: opt.zero_grad = lambda: None
     while True: yield train_epoch(model, dl, opt, losses[recipe.loss])
 
-# %% ../nbs/11_engine.ipynb #9aa7390e
-_bytes = WeakIdKeyDictionary()                             # for pictures: (version, bytes or None)
+# %% ../nbs/11_engine.ipynb #8de6e5f3
+_bytes = WeakIdKeyDictionary()                             # for pictures: (their marks, bytes or None)
 
 def _as_bytes(x):
-    "`x` as uint8 where it is on the CPU and all 255ths, else `x`; worked out again only when `x` was changed in place"
-    if x.device.type != 'cpu' or x.is_inference(): return x
-    version, pixels = _bytes.get(x, (None, None))
-    if version != x._version:
+    "`x` as uint8 where it is float32 255ths on the CPU, else `x`; worked out again only where `x` has changed"
+    if x.device.type != 'cpu' or x.dtype != torch.float32: return x
+    marks = x.mv(torch.arange(x.shape[1], dtype=x.dtype).cos())
+    kept, pixels = _bytes.get(x, (None, None))
+    if kept is None or not torch.equal(marks, kept):
         pixels = torch.empty_like(x, dtype=torch.uint8)
         parts = zip(x.split(256), pixels.split(256))
         if not all(torch.equal(part.copy_((rows*255).round_())/255, rows) for rows, part in parts): pixels = None
-        _bytes[x] = x._version, pixels
+        _bytes[x] = marks, pixels
     return x if pixels is None else pixels
 
 # %% ../nbs/11_engine.ipynb #44eafc0d
@@ -106,13 +106,13 @@ def _captured(epoch, device):
     def replay(): graph.replay(); return loss.clone()      # the next epoch writes to the same place
     return replay
 
-# %% ../nbs/11_engine.ipynb #3db38f3b
+# %% ../nbs/11_engine.ipynb #3267cb86
 @torch.no_grad()
 def closed_epochs(
     recipe, # `Recipe`; its loss, zero_grad and momentum count
     w,      # Weights, `[784]`, or `[784,K]` for K models at once; changed in place
     b,      # Biases, `[1]` or `[K]`; changed in place
-    lr,     # Learning rate, or `[K]` of them
+    lr,     # Learning rate, or `[K]` of them; like the pictures, read when it starts
     dl,     # `TensorLoader`
     capture=True, # Record the epoch as a CUDA graph, where there is a GPU?
 ): # Generator of the mean loss of an epoch, a scalar tensor or `[K]`; it does not end
@@ -124,7 +124,9 @@ def closed_epochs(
     dw, db, vw, vb = (torch.zeros_like(t) for t in (w, b, w, b))
     keep, momentum = 0 if recipe.zero_grad else 1, recipe.momentum
     order, ones = torch.arange(len(labels), device=w.device), w.new_ones(1, n)
-    def one_place(x): buffer = torch.empty_like(x[:n]); return [buffer[:len(part)] for part in y.split(n)]
+    def one_place(like):                                   # where each batch in turn is written
+        buffer = torch.empty_like(like[:n])
+        return [buffer[:len(part)] for part in y.split(n)]
     pixels = _as_bytes(dl.x) if dl.shuffle or n <= 512 else dl.x
     fetched = one_place(pixels) if dl.shuffle else pixels.split(n)
     xs, scale = (fetched, 1) if pixels is dl.x else (one_place(dl.x), 1/255)
@@ -133,7 +135,7 @@ def closed_epochs(
     def epoch():
         for xb, xt, one, step, raw, idx, s, z in batches:
             if dl.shuffle: torch.index_select(pixels, 0, idx, out=raw)
-            if raw is not xb: xb.copy_(raw)
+            if raw is not xb: xb.copy_(raw)                # bytes become floats
             dz = slope(product(b, xb, w, alpha=scale, out=z), s)
             if keep or momentum:
                 add_product(dw, xt, dz, beta=keep, alpha=scale/len(xb))

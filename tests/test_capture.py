@@ -1,7 +1,8 @@
 """An epoch may be recorded as a CUDA graph: played here with a tape, which needs no GPU
 
 A graph repeats the operations of an epoch on the memory that they had when they were recorded, and no Python in between.
-So does the tape. An epoch that kept an old order, an old number of Python's or a tensor made anew would show.
+So does the tape. What a plain epoch would look up anew, an order or a number of Python's, would show as a difference.
+(That plain epochs are right is for 11_engine to show.)
 """
 from itertools import islice
 import pytest, torch
@@ -48,6 +49,7 @@ def digits(): return load_data('offline')
 def test_recorded_epochs_are_epochs(digits, shuffle, share, shape, monkeypatch):
     "Six epochs, five of them from one recording: the same losses and parameters to the last bit"
     x, y = share*digits.train_x[::16], digits.train_y[::16]
+    assert (engine._as_bytes(x).dtype == torch.uint8) == (share == 1.)
     monkeypatch.setattr(engine, '_captured', taped)
     monkeypatch.setattr(taped, 'times', 0, raising=False)
     recipes = [Recipe(loss=loss, zero_grad=zero, momentum=m) for loss in engine.losses for zero in (True, False) for m in (0, .9)]
