@@ -30,14 +30,15 @@ def pick_device(
     except RuntimeError: raise ValueError(f"device={name!r} is not there: use device='cpu' or 'auto'") from None
     return device
 
-# %% ../nbs/11_engine.ipynb #fc6e0e63
+# %% ../nbs/11_engine.ipynb #182fc43e
 def make_model(
     recipe, # `Recipe`; its model, init, std and seed count
 ): # `nn.Module` from `[n,784]` to `[n,1]`
     "A fresh model, on the CPU"
     g = torch.Generator().manual_seed(recipe.seed)
     def linear(n_in, n_out):
-        layer, bound = nn.utils.skip_init(nn.Linear, n_in, n_out), n_in**-.5
+        layer, bound = nn.Linear(n_in, n_out, device='meta'), n_in**-.5           # no numbers yet
+        layer.weight, layer.bias = (nn.Parameter(torch.empty(p.shape)) for p in layer.parameters())
         for p in layer.parameters():
             if recipe.init == 'linear': nn.init.uniform_(p, -bound, bound, generator=g)       # as nn.Linear does
             elif recipe.init == 'randn': nn.init.normal_(p, std=recipe.std, generator=g)
