@@ -45,8 +45,10 @@ def png_files(
         raise DataError(f"{path} is damaged or only half there: download it again") from None
     except OSError as e:
         raise DataError(f"{path} cannot be read to its end ({e}): download or unpack it again") from None
+    files = [(name.split('/'), raw) for name, raw in files]
+    files = [(parts, raw) for parts, raw in files if not parts[-1].startswith('.')]   # a Mac's own notes
     if not files: raise DataError(f"{path} holds no PNG files: name a folder or .tgz of MNIST_SAMPLE")
-    short = {'/'.join(name.split('/')[-3:]): raw for name, raw in files if not name.split('/')[-1].startswith('.')}
+    short = {'/'.join(parts[-3:]): raw for parts, raw in files}
     if len(short) < len(files):
         raise DataError(f"{path} holds more than one copy of a picture: name the folder mnist_sample")
     return short

@@ -151,30 +151,34 @@ def run_cells(job):
     except BaseException as e: return dict(error=type(e).__name__, text=traceback.format_exc()[-2000:], cells=done)
     return dict(error=None, text='', cells=done)
 
-def main():
-    "Fork for each job that stdin holds, a few at a time; prints what came of them"
-    jobs = json.load(sys.stdin)
+def forked(jobs, seconds=seconds):
+    "Fork for each of `jobs`, pairs of a name and a job, a few at a time; yields (name, what came of it, folder) as they end"
     import torch, fastai.learner, fastai.optimizer, fastcore.test, matplotlib.pyplot, ipywidgets
     assert 'mnist_sgd' not in sys.modules
     torch.set_num_threads(1)
-    waiting, running, results = list(jobs), {}, {}
-    while waiting or running:
-        while waiting and len(running) < min(os.cpu_count(), 4):
-            name = waiting.pop(0)
+    waiting, running = iter(jobs), {}
+    while True:
+        while len(running) < min(os.cpu_count(), 4) and (new := next(waiting, None)):
+            name, job = new
             pid = os.fork()
             if not pid:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-                Path(jobs[name]['folder'], 'result.json').write_text(json.dumps(run_cells(jobs[name])))
+                Path(job['folder'], 'result.json').write_text(json.dumps(run_cells(job)))
                 os._exit(0)
-            running[pid] = name, time.monotonic()
-        for pid, (name, since) in list(running.items()):
+            running[pid] = name, job['folder'], time.monotonic()
+        if not running: return
+        for pid, (name, folder, since) in list(running.items()):
             if time.monotonic() - since > seconds: os.kill(pid, 9)
             if os.waitpid(pid, os.WNOHANG)[0]:
                 del running[pid]
-                result = Path(jobs[name]['folder'], 'result.json')
-                results[name] = json.loads(result.read_text()) if result.exists() else dict(error='Lost', text='killed or crashed', cells=0)
-                print(f'{time.monotonic() - since:.1f} s, {name}: {results[name]["error"]}', file=sys.stderr)
+                result = Path(folder, 'result.json')
+                said = json.loads(result.read_text()) if result.exists() else dict(error='Lost', text='killed or crashed', cells=0)
+                print(f'{time.monotonic() - since:.1f} s, {name}: {said["error"]}', file=sys.stderr)
+                yield name, said, folder
         time.sleep(.05)
-    print(json.dumps(results))
+
+def main():
+    "Run the jobs that stdin holds; prints what came of them"
+    print(json.dumps({name: result for name, result, _ in forked(json.load(sys.stdin).items())}))
 
 if __name__ == '__main__': main()
