@@ -142,7 +142,6 @@ class DigitsPanel(Panel):
                 f"{len(state['accs']) - 1} epochs, {state['silent']} hidden units silent; most often a {i} "
                 f"is taken for a {j}, {mistakes[i, j]} times.")
 
-# %% ../nbs/09_beyond.ipynb #3e51c0a7
 def two_computers(
     lr:float, # Learning rate
     order:int, # Seed of the order in which the other computer adds
@@ -154,7 +153,6 @@ def two_computers(
         states.append(state)
     return states
 
-# %% ../nbs/09_beyond.ipynb #b06f4d83
 class ComputersPanel(Panel):
     "The accuracy of one run on two computers, calm or near the edge"
     def __init__(self):
