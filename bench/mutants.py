@@ -8,7 +8,7 @@
 
 `mutmut` and `cosmic-ray` do not fit: both change a module and start a test command anew, but here the tests are cells beside
 a second copy of the code, so that a notebook would test its own unchanged copy, after seconds of importing torch.
-So these operators over the AST change module and cell alike, and the runner of tests/test_damage.py forks for each.
+So these operators over the AST change module and cell alike, and the runner of tests/cells.py forks for each.
 Verdicts are appended to bench/mutants.jsonl; the last one counts. It takes an hour or more; it is no test.
 
 Left out, as they draw or only speak: subclasses of `Panel`, functions that import matplotlib, functions named `figure`,
@@ -21,7 +21,8 @@ from typing import NamedTuple
 
 root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root/'tests'))
-from test_damage import forked, make_copy
+from cells import forked
+from test_damage import make_copy
 
 modules = 'data', 'init', 'loss', 'grad', 'loop', 'optimizer', 'learner', 'recipe', 'sources', 'engine'
 tests = dict(data=['test_sources'], sources=['test_sources'], engine=['test_capture'])   # pytest files that test a module

@@ -31,7 +31,7 @@ class OtherOrder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         first = _first_factor.get(func.overloadpacket.__name__)
-        if first is not None:
+        if first is not None and type(args[first]) in (torch.Tensor, torch.nn.Parameter):
             a, b = args[first:first+2]
             order = self.order(len(b)).to(b.device)
             shuffled = a.index_select(a.dim() - 1, order), b.index_select(0, order)

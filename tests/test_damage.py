@@ -1,16 +1,12 @@
 """Damage the library on purpose, one spot at a time: the notebooks have to notice
 
 Each damage replaces a piece of text in a copy of one module, and in the notebook that the module comes from, as a
-contributor's slip would. Then a notebook runs in that copy, cell by cell, and has to fail. To save the imports of
-torch and fastai, one process imports them once and forks for each run (`python test_damage.py < jobs`).
+contributor's slip would. Then a notebook runs in that copy, cell by cell, and has to fail.
 """
-import json, os, re, shutil, subprocess, sys, time, traceback
-from pathlib import Path
+import os, re
 from typing import NamedTuple
-import pytest
-
-root = Path(__file__).resolve().parent.parent
-seconds = 600  # for one notebook on a busy machine
+import cells, pytest
+from cells import root
 
 class Damage(NamedTuple):
     kind: str      # What is wrong now
@@ -86,21 +82,22 @@ def damaged_module(damage):
 def damaged_cells(nb, damage):
     "Damage the one exported cell of `nb` that holds the text"
     exported = [c for c in nb['cells'] if c['cell_type'] == 'code' and c['source'] and c['source'][0].startswith('#| export')]
-    cells = [c for c in exported if damage.old in ''.join(c['source'])]
-    assert len(cells) == 1, f'{damage.old!r} is in {len(cells)} exported cells, not in one: write the damage anew'
-    cells[0]['source'] = [replaced(''.join(cells[0]['source']), damage, 'its cell')]
+    found = [c for c in exported if damage.old in ''.join(c['source'])]
+    assert len(found) == 1, f'{damage.old!r} is in {len(found)} exported cells, not in one: write the damage anew'
+    found[0]['source'] = [replaced(''.join(found[0]['source']), damage, 'its cell')]
 
 def make_copy(folder, notebook, damage=None):
     "The library and one notebook in `folder`, damaged; the job that runs it"
-    shutil.copytree(root/'mnist_sgd', folder/'mnist_sgd', ignore=shutil.ignore_patterns('__pycache__'))
-    nb = json.loads((root/'nbs'/f'{notebook}.ipynb').read_text(encoding='utf-8'))
+    job = cells.make_job(folder, notebook)
     if damage:
         source, text = damaged_module(damage)
         compile(text, damage.module, 'exec')           # damaged, but still Python
         (folder/'mnist_sgd'/f'{damage.module}.py').write_text(text, encoding='utf-8')
-        if source == notebook: damaged_cells(nb, damage)
-    cells = [''.join(c['source']) for c in nb['cells'] if c['cell_type'] == 'code']
-    return dict(folder=str(folder), notebook=notebook, cells=[s for s in cells if not re.search(r'^#\| *(eval: *false|slow)', s, re.M)])
+        if source == notebook:
+            nb = cells.read(notebook)
+            damaged_cells(nb, damage)
+            job['cells'] = cells.sources(nb)
+    return job
 
 @each_damage
 def test_damage_fits(damage): damaged_module(damage)
@@ -111,10 +108,7 @@ def results(tmp_path_factory):
     d = tmp_path_factory.mktemp('damage')
     jobs = {n: make_copy(d/n, n) for n in notebooks}
     jobs |= {f'{x.module}: {x.kind}': make_copy(d/f'damage{i}', x.notebook, x) for i, x in enumerate(damages)}
-    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'} | dict(OMP_NUM_THREADS='1', MPLBACKEND='agg', IN_TEST='1')
-    res = subprocess.run([sys.executable, __file__], input=json.dumps(jobs), capture_output=True, text=True, env=env)
-    assert res.returncode == 0, res.stderr[-3000:]
-    return json.loads(res.stdout.splitlines()[-1])
+    return cells.run_all(jobs)
 
 ci = pytest.mark.ci
 no_fork = pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork on this system')
@@ -135,50 +129,3 @@ def test_damage_is_noticed(results, damage):
     result = results[f'{damage.module}: {damage.kind}']
     assert result['error'], f'{damage.notebook} does not notice'
     assert result['error'] not in ('SyntaxError', 'IndentationError', 'ImportError', 'ModuleNotFoundError', 'NameError', 'Lost'), result['text']
-
-
-def run_cells(job):
-    "Run a notebook's cells in this process; what came of it"
-    os.chdir(job['folder']); sys.path.insert(0, job['folder'])
-    import warnings; warnings.simplefilter('ignore')
-    import mnist_sgd
-    assert Path(mnist_sgd.__file__).parent == Path(job['folder'])/'mnist_sgd', 'not the damaged copy'
-    names, done = dict(__name__='__main__'), 0
-    try:
-        for source in job['cells']:
-            exec(compile(source, f"{job['notebook']} cell {done}", 'exec'), names)
-            done += 1
-    except BaseException as e: return dict(error=type(e).__name__, text=traceback.format_exc()[-2000:], cells=done)
-    return dict(error=None, text='', cells=done)
-
-def forked(jobs, seconds=seconds):
-    "Fork for each of `jobs`, pairs of a name and a job, a few at a time; yields (name, what came of it, folder) as they end"
-    import torch, fastai.learner, fastai.optimizer, fastcore.test, matplotlib.pyplot, ipywidgets
-    assert 'mnist_sgd' not in sys.modules
-    torch.set_num_threads(1)
-    waiting, running = iter(jobs), {}
-    while True:
-        while len(running) < min(os.cpu_count(), 4) and (new := next(waiting, None)):
-            name, job = new
-            pid = os.fork()
-            if not pid:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-                Path(job['folder'], 'result.json').write_text(json.dumps(run_cells(job)))
-                os._exit(0)
-            running[pid] = name, job['folder'], time.monotonic()
-        if not running: return
-        for pid, (name, folder, since) in list(running.items()):
-            if time.monotonic() - since > seconds: os.kill(pid, 9)
-            if os.waitpid(pid, os.WNOHANG)[0]:
-                del running[pid]
-                result = Path(folder, 'result.json')
-                said = json.loads(result.read_text()) if result.exists() else dict(error='Lost', text='killed or crashed', cells=0)
-                print(f'{time.monotonic() - since:.1f} s, {name}: {said["error"]}', file=sys.stderr)
-                yield name, said, folder
-        time.sleep(.05)
-
-def main():
-    "Run the jobs that stdin holds; prints what came of them"
-    print(json.dumps({name: result for name, result, _ in forked(json.load(sys.stdin).items())}))
-
-if __name__ == '__main__': main()

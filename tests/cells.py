@@ -1,0 +1,106 @@
+"""Notebooks' cells, run without a kernel: `python cells.py < jobs`
+
+To save the imports of torch and fastai, one process imports them once and forks for each notebook, which so begins
+with torch as a fresh kernel has it: no thread limit, no random state and no module of ours left by another notebook.
+"""
+import ast, contextlib, json, os, re, shutil, subprocess, sys, time, traceback
+from pathlib import Path
+
+root = Path(__file__).resolve().parent.parent
+seconds = 600  # for one notebook on a busy machine
+
+def read(notebook): return json.loads((root/'nbs'/f'{notebook}.ipynb').read_text(encoding='utf-8'))
+
+def sources(nb):
+    "The code of a notebook's cells that tests run"
+    found = (''.join(c['source']) for c in nb['cells'] if c['cell_type'] == 'code')
+    return [s for s in found if not re.search(r'^#\| *(eval: *false|slow)', s, re.M)]
+
+def make_job(folder, notebook, **more):
+    "A copy of the library in `folder`, and the job that runs a notebook on it"
+    shutil.copytree(root/'mnist_sgd', folder/'mnist_sgd', ignore=shutil.ignore_patterns('__pycache__'))
+    return dict(folder=str(folder), notebook=notebook, cells=sources(read(notebook)), **more)
+
+def run_all(jobs, **env):
+    "Run `jobs`, a dict by name, in a process of their own; what came of each"
+    clean = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+    env = clean | dict(OMP_NUM_THREADS='1', MPLBACKEND='agg', IN_TEST='1') | env
+    res = subprocess.run([sys.executable, __file__], input=json.dumps(jobs), capture_output=True, text=True, env=env)
+    assert res.returncode == 0, res.stderr[-3000:]
+    return json.loads(res.stdout.splitlines()[-1])
+
+
+class Watched(ast.NodeTransformer):
+    "Before each `assert`, keep what its inequalities compare"
+    def visit_Assert(self, node):
+        kept = [self.keep(c, ast.unparse(node)) for c in ast.walk(node.test) if isinstance(c, ast.Compare)
+                and all(isinstance(op, (ast.Lt, ast.LtE, ast.Gt, ast.GtE)) for op in c.ops)]
+        return [*kept, node]
+
+    def keep(self, compare, source):
+        sides = ast.unparse(ast.List([compare.left, *compare.comparators], ast.Load()))
+        return ast.parse(f'_keep({source!r}, lambda: {sides})').body[0]
+
+def keeper(room):
+    "Function that notes in `room` how near two sides of an inequality came, by assert"
+    def keep(source, sides):
+        try: values = [float(v) for v in sides()]
+        except Exception: return                       # names of a comprehension, or no numbers
+        near = min(abs(a - b) for a, b in zip(values, values[1:]))
+        if near < room.get(source, (1e9,))[0]: room[source] = near, values
+    return keep
+
+def run_cells(job):
+    "Run a notebook's cells in this process; what came of it"
+    os.chdir(job['folder']); sys.path.insert(0, job['folder'])
+    import warnings; warnings.simplefilter('ignore')
+    import mnist_sgd
+    assert Path(mnist_sgd.__file__).parent == Path(job['folder'])/'mnist_sgd', 'not the copy'
+    order, room = contextlib.nullcontext(), {}
+    if job.get('order') is not None:
+        from mnist_sgd.rounding import OtherOrder
+        order = OtherOrder(job['order'])
+    names, done = dict(__name__='__main__', _keep=keeper(room)), 0
+    try:
+        with order:
+            for source in job['cells']:
+                tree = ast.parse(source)
+                if job.get('order') is not None: tree = ast.fix_missing_locations(Watched().visit(tree))
+                exec(compile(tree, f"{job['notebook']} cell {done}", 'exec'), names)
+                done += 1
+    except BaseException as e:
+        failed = job['cells'][done]
+        return dict(error=type(e).__name__, text=f'{failed}\n{traceback.format_exc()[-2000:]}', cells=done, room=room)
+    return dict(error=None, text='', cells=done, room=room)
+
+def forked(jobs, seconds=seconds):
+    "Fork for each of `jobs`, pairs of a name and a job, a few at a time; yields (name, what came of it, folder) as they end"
+    import torch, fastai.learner, fastai.optimizer, fastcore.test, matplotlib.pyplot, ipywidgets
+    assert 'mnist_sgd' not in sys.modules
+    torch.set_num_threads(1)
+    waiting, running = iter(jobs), {}
+    while True:
+        while len(running) < min(os.cpu_count(), 4) and (new := next(waiting, None)):
+            name, job = new
+            pid = os.fork()
+            if not pid:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                Path(job['folder'], 'result.json').write_text(json.dumps(run_cells(job)))
+                os._exit(0)
+            running[pid] = name, job['folder'], time.monotonic()
+        if not running: return
+        for pid, (name, folder, since) in list(running.items()):
+            if time.monotonic() - since > seconds: os.kill(pid, 9)
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                del running[pid]
+                result = Path(folder, 'result.json')
+                said = json.loads(result.read_text()) if result.exists() else dict(error='Lost', text='killed or crashed', cells=0)
+                print(f'{time.monotonic() - since:.1f} s, {name}: {said["error"]}', file=sys.stderr)
+                yield name, said, folder
+        time.sleep(.05)
+
+def main():
+    "Run the jobs that stdin holds; prints what came of them"
+    print(json.dumps({name: result for name, result, _ in forked(json.load(sys.stdin).items())}))
+
+if __name__ == '__main__': main()

@@ -1,0 +1,53 @@
+"""What the notebooks claim holds on every machine, with room to spare
+
+Another processor adds the 784 products of a score in another order, and rounds otherwise. `OtherOrder` plays such a
+machine: every notebook that trains runs under a few of them (`pytest --ci --orders 5`; two where nothing is said). An inequality in an `assert` whose words say that it is
+about an accuracy (they hold `acc`) has to keep 4 of the 2,038 validation pictures away from its bar.
+"""
+import os, re
+import cells, pytest
+from test_project import paths
+
+room = 4/2038
+trained = [p.stem for p in paths if re.search(r'0[1-9]_|11_|from_the_book|misconceptions|index', p.stem)]
+pytestmark = [pytest.mark.ci, pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork on this system')]
+
+@pytest.fixture(scope='module')
+def orders(request): return request.config.getoption('--orders')
+
+@pytest.fixture(scope='module')
+def results(tmp_path_factory, orders):
+    "What came of each notebook under each order"
+    d = tmp_path_factory.mktemp('claims')
+    return cells.run_all({f'{n} {order}': cells.make_job(d/f'{n}{order}', n, order=order)
+                          for n in trained for order in range(orders)})
+
+@pytest.mark.parametrize('notebook', trained)
+def test_holds(results, orders, notebook):
+    "No assert fails where the sums are rounded otherwise"
+    for order in range(orders):
+        result = results[f'{notebook} {order}']
+        assert result['error'] is None, f"order {order}: {result['text']}"
+
+def thin(result):
+    "Asserts about an accuracy that came nearer to their bar than `room`; what is below `room` itself is a tolerance"
+    return {source: (near, values) for source, (near, values) in result['room'].items()
+            if 'acc' in source and near < room <= min(map(abs, values))}
+
+@pytest.mark.parametrize('notebook', trained)
+def test_has_room(results, orders, notebook):
+    "An accuracy keeps 4 pictures away from its bar"
+    found = {}
+    for order in range(orders): found |= thin(results[f'{notebook} {order}'])
+    assert not found, '\n'.join(f'{near:.4f} {values}: {source}' for source, (near, values) in found.items())
+
+def test_watches():
+    "The probe sees a claim that stands on the edge, and leaves one alone that does not"
+    lines = ['accs = [.97, .9789, .98]', 'assert .97 < accs[2] < .99', 'loss = .5', 'assert loss < .5001',
+             'assert accs[1] > .9785', 'for acc in accs: assert acc > .1', 'assert abs(accs[0] - .97) < .0001']
+    seen = {}
+    names = dict(_keep=cells.keeper(seen))
+    for line in lines:
+        tree = cells.ast.fix_missing_locations(cells.Watched().visit(cells.ast.parse(line)))
+        exec(compile(tree, 'probe', 'exec'), names)
+    assert len(seen) == 5 and list(thin(dict(room=seen))) == ['assert accs[1] > 0.9785']
