@@ -1,9 +1,9 @@
-"""Notebooks' cells, run without a kernel: `python cells.py < jobs`
+"""Notebooks' cells, run without a kernel: `python tests/cells.py [names]` runs notebooks, all where none is named
 
 To save the imports of torch and fastai, one process imports them once and forks for each notebook, which so begins
 with torch as a fresh kernel has it: no thread limit, no random state and no module of ours left by another notebook.
 """
-import ast, contextlib, json, os, re, shutil, subprocess, sys, time, traceback
+import ast, contextlib, json, linecache, os, re, shutil, subprocess, sys, tempfile, time, traceback
 from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
@@ -25,7 +25,7 @@ def run_all(jobs, **env):
     "Run `jobs`, a dict by name, in a process of their own; what came of each"
     clean = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
     env = clean | dict(OMP_NUM_THREADS='1', MPLBACKEND='agg', IN_TEST='1') | env
-    res = subprocess.run([sys.executable, __file__], input=json.dumps(jobs), capture_output=True, text=True, env=env)
+    res = subprocess.run([sys.executable, __file__, '--jobs'], input=json.dumps(jobs), capture_output=True, text=True, env=env)
     assert res.returncode == 0, res.stderr[-3000:]
     return json.loads(res.stdout.splitlines()[-1])
 
@@ -64,9 +64,10 @@ def run_cells(job):
     try:
         with order:
             for source in job['cells']:
-                tree = ast.parse(source)
+                tree, place = ast.parse(source), f"{job['notebook']} cell {done}"
+                linecache.cache[place] = len(source), None, source.splitlines(True), place   # for answers' own lines
                 if job.get('order') is not None: tree = ast.fix_missing_locations(Watched().visit(tree))
-                exec(compile(tree, f"{job['notebook']} cell {done}", 'exec'), names)
+                exec(compile(tree, place, 'exec'), names)
                 done += 1
     except BaseException as e:
         failed = job['cells'][done]
@@ -77,7 +78,6 @@ def forked(jobs, seconds=seconds):
     "Fork for each of `jobs`, pairs of a name and a job, a few at a time; yields (name, what came of it, folder) as they end"
     import torch, fastai.learner, fastai.optimizer, fastcore.test, matplotlib.pyplot, ipywidgets
     assert 'mnist_sgd' not in sys.modules
-    torch.set_num_threads(1)
     waiting, running = iter(jobs), {}
     while True:
         while len(running) < min(os.cpu_count(), 4) and (new := next(waiting, None)):
@@ -100,7 +100,17 @@ def forked(jobs, seconds=seconds):
         time.sleep(.05)
 
 def main():
-    "Run the jobs that stdin holds; prints what came of them"
-    print(json.dumps({name: result for name, result, _ in forked(json.load(sys.stdin).items())}))
+    "Run the notebooks that are named; with `--jobs`, the jobs that stdin holds. Prints what came of them"
+    if sys.argv[1:] == ['--jobs']:
+        return print(json.dumps({name: result for name, result, _ in forked(json.load(sys.stdin).items())}))
+    names = sys.argv[1:] or [str(p.relative_to(root/'nbs').with_suffix('')) for p in sorted((root/'nbs').rglob('*_*.ipynb'))]
+    failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        jobs = ((name, make_job(Path(folder)/name, name)) for name in names)
+        for name, result, _ in forked(jobs):
+            if result['error']: print(f"{name}: {result['text']}", flush=True)
+            failed += bool(result['error'])
+    print(f'{len(names) - failed} passed, {failed} failed')
+    sys.exit(bool(failed))
 
 if __name__ == '__main__': main()

@@ -20,6 +20,19 @@ def test_version():
 def test_changelog_has_version():
     assert f"## {tool.settings()['version']}" in (root/'CHANGELOG.md').read_text(encoding='utf-8')
 
+@pytest.mark.parametrize('name', ['torch', 'fastai', 'fastcore', 'numpy', 'ipywidgets'])
+def test_old_versions_are_named(name, monkeypatch):
+    "An older one than settings.ini asks for is refused in one sentence, by name and with the cure"
+    import mnist_sgd
+    monkeypatch.setattr(mnist_sgd, 'version', lambda asked: '0.9.1' if asked == name else version(asked))
+    with pytest.raises(ImportError, match=rf"needs {name}>=\S+, and version 0\.9\.1 is installed: run pip install -U '{name}>="):
+        mnist_sgd._check_versions()
+
+def test_newer_versions_are_taken(monkeypatch):
+    import mnist_sgd
+    monkeypatch.setattr(mnist_sgd, 'version', lambda asked: '99.0.dev3+cpu')
+    mnist_sgd._check_versions()
+
 def test_requirements():
     "The library imports nothing that it does not require"
     names = {re.match(r'[\w-]+', r)[0] for r in requires('mnist_sgd') if 'extra ==' not in r}
