@@ -552,13 +552,13 @@ def prove(
     "Assert that right answers pass, that every mistake gets its own words, and that nothing passes by accident"
     def judge(answer): return _verdict(ex, answer, ex.limit)
     assert len(ex.hints) == 3 and len(ex.mistakes) >= 4 and len(right) >= 2, f'{ex.name} is not finished'
-    for answer in (ex.right, *right): assert judge(answer), judge(answer)
+    for v in map(judge, (ex.right, *right)): assert v, v              # judged once: a second try could hide a first
     for words in ([m.direction for m in ex.mistakes], [m.diagnosis for m in ex.mistakes]):
         assert len(set(words)) == len(words), f'{ex.name} says the same to two mistakes'
     for m in ex.mistakes:
         v = judge(m.answer() if ex.made else m.answer)
         assert v.state == 'not yet' and v.direction == m.direction, f'wanted: {m.direction}\n{v}'
         assert callable(m.diagnosis) or v.diagnosis == m.diagnosis
-    for answer in _accidents(ex): assert not judge(answer), judge(answer)
+    for v in map(judge, _accidents(ex)): assert not v, v
     for nothing in (None, ...): assert judge(nothing).state == 'not answered yet'
     return len(ex.mistakes)
