@@ -103,8 +103,9 @@ def main():
     "Run the notebooks that are named; with `--jobs`, the jobs that stdin holds. Prints what came of them"
     if sys.argv[1:] == ['--jobs']:
         return print(json.dumps({name: result for name, result, _ in forked(json.load(sys.stdin).items())}))
-    names = sys.argv[1:] or [str(p.relative_to(root/'nbs').with_suffix('')) for p in sorted((root/'nbs').rglob('*_*.ipynb'))]
+    names = [*dict.fromkeys(sys.argv[1:])] or [str(p.relative_to(root/'nbs').with_suffix('')) for p in sorted((root/'nbs').rglob('*_*.ipynb'))]
     failed = 0
+    os.environ.update(MPLBACKEND='agg', IN_TEST='1')
     with tempfile.TemporaryDirectory() as folder:
         jobs = ((name, make_job(Path(folder)/name, name)) for name in names)
         for name, result, _ in forked(jobs):
