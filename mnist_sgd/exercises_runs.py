@@ -429,13 +429,16 @@ def _(): return Recipe(lr=.01, epochs=5, loss='squared')
 def _(): return Recipe(lr=.03, epochs=1, loss='squared')
 
 # %% ../nbs/20_exercises_runs.ipynb #6a53d6c8
+_hidden_bug_bar = .975 # on no plateau: what is right or known to be wrong is 0.002 and more away from it
+
 @exercise('07',
-          'Bugs hide. Find a recipe with `zero_grad=off`, of at most 10 epochs, that ends *above 0.97* all '
-          'the same. Give a `Recipe` or its text.', made=True, read=read_recipe, limit=60.,
+          'Bugs hide. Find a recipe with `zero_grad=off`, of at most 10 epochs, that ends *above '
+          f'{_hidden_bug_bar}* all the same. Give a `Recipe` or its text.', made=True, read=read_recipe, limit=60.,
           use=lambda recipe: _tried(recipe, 10, zero_grad=recipe.zero_grad, shuffle=recipe.shuffle, lr=recipe.lr),
-          agree=lambda got, want: not got['zero_grad'] and got['epochs'] <= 10 and got['accuracy'] > .97,
+          agree=lambda got, want: not got['zero_grad'] and got['epochs'] <= 10 and
+                                  got['accuracy'] > _hidden_bug_bar,
           hints=('Old gradients do most harm when they all point the same way.',
-                 'Shuffle. Then try lr near 1, or another loss.',
+                 'Shuffle. Then try another loss.',
                  'Shuffled, with `loss=cross_entropy` and lr around 0.1.'),
           why='In shuffled batches the old gradients point about where the new one does, so the bug looks '
               'like a strange kind of momentum.')
@@ -456,22 +459,14 @@ def _(): return Recipe(lr=.1, epochs=20, shuffle=True, zero_grad=False)
                     'Which switch hides it?', when=lambda got, want: not got['shuffle'])
 def _(): return Recipe(epochs=10, zero_grad=False)
 
-@hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}: steps that grow longer and longer '
-                        'should not start long.', 'Go down with lr.', when=lambda got, want: got['lr'] >= 5)
-def _(): return Recipe(lr=100., epochs=10, shuffle=True, zero_grad=False)
-
 @hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}: these steps are too short to get '
                         'there.', 'Go up with lr.', when=lambda got, want: got['lr'] < .01)
 def _(): return Recipe(lr=1e-5, epochs=10, shuffle=True, zero_grad=False)
 
-@hidden_bug.mistake(lambda got, want: f'Close ({got["accuracy"]:.4f}): longer steps get there.',
-                    'Go up with lr, towards 1, or take another loss.',
-                    when=lambda got, want: got['accuracy'] > .9 and got['lr'] < 1)
-def _(): return Recipe(lr=.01, epochs=10, shuffle=True, zero_grad=False)
-
-@hidden_bug.mistake(lambda got, want: f'Close ({got["accuracy"]:.4f}), and longer steps will not help.',
-                    'Go down with lr, towards 1, or take another loss.', when=lambda got, want: got['accuracy'] > .9)
-def _(): return Recipe(lr=4., epochs=10, shuffle=True, zero_grad=False)
+@hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, and longer steps alone will not do.',
+                    'Which other loss is there? With it, try lr around 0.1.',
+                    when=lambda got, want: got['accuracy'] > .9 or got['lr'] >= 1)
+def _(): return Recipe(lr=1., epochs=10, shuffle=True, zero_grad=False)
 
 # %% ../nbs/20_exercises_runs.ipynb #8d781ebb
 def _number(answer):
