@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root/'tests'))
-from cells import forked
+import cells
 from test_damage import make_copy
 
 modules = 'data', 'init', 'loss', 'grad', 'loop', 'optimizer', 'learner', 'recipe', 'sources', 'engine'
@@ -37,8 +37,6 @@ def module_path(name): return next((root/'mnist_sgd').rglob(f'{name}.py'))
 def notebook_of(name):
     header = re.search(r'File to edit: (\S+)\.ipynb', module_path(name).read_text(encoding='utf-8'))
     return Path(header[1]).name
-def read_notebook(name): return json.loads(next((root/'nbs').rglob(f'{name}.ipynb')).read_text(encoding='utf-8'))
-def code_cells(nb): return [''.join(c['source']) for c in nb['cells'] if c['cell_type'] == 'code']
 
 
 # Mutants
@@ -240,7 +238,7 @@ def leaning(mutant, most=4):
     "What else may notice it: notebooks whose code names the function, a few of them, and files of pytest's"
     own, pattern = notebook_of(mutant.module), re.compile(rf'\b{re.escape(mutant.name)}\b')
     names = sorted(p.stem for p in (root/'nbs').rglob('[01]*.ipynb'))
-    named = [n for n in names if n != own and any(pattern.search(c) for c in code_cells(read_notebook(n)))]
+    named = [n for n in names if n != own and any(pattern.search(c) for c in cells.sources(cells.read(n)))]
     chosen = [n for n in wider.get(mutant.module, []) if n != own]
     return [*tests.get(mutant.module, []), *chosen, *(n for n in named[:most] if n not in chosen)]
 
@@ -262,7 +260,7 @@ def run_all(pairs):
         def jobs():
             for i, (mutant, test) in enumerate(pairs):
                 yield (mutant.id, test), job(mutant, Path(d)/str(i), test)
-        for i, ((mutant, test), result, folder) in enumerate(forked(jobs(), seconds), 1):
+        for i, ((mutant, test), result, folder) in enumerate(cells.forked(jobs(), seconds), 1):
             print(json.dumps(dict(mutant=mutant, test=test, error=result['error'])), file=out, flush=True)
             print(f"{i}/{len(pairs)} {result['error'] or 'SURVIVED'}: {mutant}", flush=True)
             shutil.rmtree(folder)
@@ -270,7 +268,7 @@ def run_all(pairs):
 def run(args):
     os.environ.pop('PYTHONPATH', None)
     os.environ.setdefault('MNIST_SGD_DATA', 'offline')
-    os.environ.update(OMP_NUM_THREADS='1', MPLBACKEND='agg', IN_TEST='1')
+    os.environ.update(cells.quiet, OMP_NUM_THREADS='1')
     mutants, said = find_mutants(), read_verdicts()
     if args.modules: mutants = [m for m in mutants if m.module in args.modules]
     if args.sample: mutants = random.Random(args.seed).sample(mutants, min(args.sample, len(mutants)))

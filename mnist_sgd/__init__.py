@@ -7,7 +7,7 @@ __version__ = version('mnist_sgd')  # settings.ini says it once
 def _check_versions():
     "Raise `ImportError` for a package that is older than settings.ini asks for"
     for needed in map(Requirement, requires('mnist_sgd')):
-        if needed.marker and not needed.marker.evaluate(dict(extra='')): continue
+        if not needed.specifier or needed.marker and not needed.marker.evaluate(dict(extra='')): continue
         try: found = version(needed.name)
         except PackageNotFoundError: continue  # its own import says so
         if not needed.specifier.contains(found, prereleases=True): raise ImportError(

@@ -157,9 +157,10 @@ class ComputersPanel(Panel):
     "The accuracy of one run on two computers, calm or near the edge"
     def __init__(self):
         import ipywidgets as w
+        from mnist_sgd.controls import slider
         lrs = [('calm: 1', 1.), ('at the edge: 1.58', 1.58)]
         super().__init__(dict(lr=w.ToggleButtons(options=lrs, description='lr'),
-                              order=w.IntSlider(0, 0, 9, description='other order')))
+                              order=slider(0, 0, 9, 1, 'other order')))
 
     def work(self, lr, order):
         "One state: both runs, to the end"

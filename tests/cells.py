@@ -8,6 +8,7 @@ from pathlib import Path
 
 root = Path(__file__).resolve().parent.parent
 seconds = 600  # for one notebook on a busy machine
+quiet = dict(MPLBACKEND='agg', IN_TEST='1')  # as nbdev-test has it
 
 def read(notebook): return json.loads((root/'nbs'/f'{notebook}.ipynb').read_text(encoding='utf-8'))
 
@@ -16,15 +17,15 @@ def sources(nb):
     found = (''.join(c['source']) for c in nb['cells'] if c['cell_type'] == 'code')
     return [s for s in found if not re.search(r'^#\| *(eval: *false|slow)', s, re.M)]
 
-def make_job(folder, notebook, **more):
-    "A copy of the library in `folder`, and the job that runs a notebook on it"
+def make_job(folder, notebook, nb=None, **more):
+    "A copy of the library in `folder`, and the job that runs a notebook on it, or `nb` in its place"
     shutil.copytree(root/'mnist_sgd', folder/'mnist_sgd', ignore=shutil.ignore_patterns('__pycache__'))
-    return dict(folder=str(folder), notebook=notebook, cells=sources(read(notebook)), **more)
+    return dict(folder=str(folder), notebook=notebook, cells=sources(nb or read(notebook)), **more)
 
 def run_all(jobs, **env):
     "Run `jobs`, a dict by name, in a process of their own; what came of each"
     clean = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
-    env = clean | dict(OMP_NUM_THREADS='1', MPLBACKEND='agg', IN_TEST='1') | env
+    env = clean | quiet | dict(OMP_NUM_THREADS='1') | env
     res = subprocess.run([sys.executable, __file__, '--jobs'], input=json.dumps(jobs), capture_output=True, text=True, env=env)
     assert res.returncode == 0, res.stderr[-3000:]
     return json.loads(res.stdout.splitlines()[-1])
@@ -103,9 +104,9 @@ def main():
     "Run the notebooks that are named; with `--jobs`, the jobs that stdin holds. Prints what came of them"
     if sys.argv[1:] == ['--jobs']:
         return print(json.dumps({name: result for name, result, _ in forked(json.load(sys.stdin).items())}))
-    names = [*dict.fromkeys(sys.argv[1:])] or [str(p.relative_to(root/'nbs').with_suffix('')) for p in sorted((root/'nbs').rglob('*_*.ipynb'))]
+    names = [*dict.fromkeys(sys.argv[1:])] or [p.stem for p in sorted((root/'nbs').glob('*.ipynb'))]
     failed = 0
-    os.environ.update(MPLBACKEND='agg', IN_TEST='1')
+    os.environ.update(quiet)
     with tempfile.TemporaryDirectory() as folder:
         jobs = ((name, make_job(Path(folder)/name, name)) for name in names)
         for name, result, _ in forked(jobs):

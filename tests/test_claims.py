@@ -1,8 +1,9 @@
 """What the notebooks claim holds on every machine, with room to spare
 
 Another processor adds the 784 products of a score in another order, and rounds otherwise. `OtherOrder` plays such a
-machine: every notebook that trains runs under a few of them (`pytest --ci --orders 5`; two where nothing is said). An inequality in an `assert` whose words say that it is
-about an accuracy (they hold `acc`) has to keep 4 of the 2,038 validation pictures away from its bar.
+machine: every notebook that trains runs under a few of them (`pytest --ci --orders 5`; two where nothing is said). An
+inequality in an `assert` whose words say that it is about an accuracy (they hold `acc`) has to keep 4 of the 2,038
+validation pictures away from its bar.
 """
 import os, re
 import cells, pytest

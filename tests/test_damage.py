@@ -88,15 +88,13 @@ def damaged_cells(nb, damage):
 
 def make_copy(folder, notebook, damage=None):
     "The library and one notebook in `folder`, damaged; the job that runs it"
-    job = cells.make_job(folder, notebook)
-    if damage:
-        source, text = damaged_module(damage)
-        compile(text, damage.module, 'exec')           # damaged, but still Python
-        (folder/'mnist_sgd'/f'{damage.module}.py').write_text(text, encoding='utf-8')
-        if source == notebook:
-            nb = cells.read(notebook)
-            damaged_cells(nb, damage)
-            job['cells'] = cells.sources(nb)
+    if not damage: return cells.make_job(folder, notebook)
+    source, text = damaged_module(damage)
+    compile(text, damage.module, 'exec')               # damaged, but still Python
+    nb = cells.read(notebook)
+    if source == notebook: damaged_cells(nb, damage)
+    job = cells.make_job(folder, notebook, nb)
+    (folder/'mnist_sgd'/f'{damage.module}.py').write_text(text, encoding='utf-8')
     return job
 
 @each_damage
