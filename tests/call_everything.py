@@ -89,6 +89,9 @@ copies = [names['beyond.small_net'](784, 3, 1) for _ in range(2)]
 for m in copies: names['grad.calc_grad'](data.train_x[:4], data.train_y[:4], m)
 call('beyond.average_grads', copies)
 
+assert len(call('beyond.two_computers', 1., 0)) == 2 and call('beyond.ComputersPanel').run(lr=1.)['order'] == 0
+with call('rounding.OtherOrder', 0): assert torch.allclose(xb @ weights, names['init.linear1'](xb, weights, 0), atol=1e-4)
+
 # recipe, engine, picture, panels, command line
 recipe = call('recipe.parse_recipe', 'lr=1, epochs=2'); assert recipe == call('recipe.Recipe', lr=1., epochs=2)
 assert call('recipe.recipe_text', recipe) == 'lr=1, epochs=2'
@@ -121,7 +124,7 @@ call('panel.Worker').wait(); call('panel.Panel', {}); call('panel.on_click', n='
 call('cli.make_parser'); assert call('cli.main', ['--epochs', '1', '--source', 'offline']) == 0
 
 # practice
-assert call('limit.within', 5, lambda: 1) == 1; called |= {'limit.TooLong'}
+assert call('limit.within', 5, lambda: 1) == 1; called |= {'limit.TooLong', 'limit.patience', 'limit.tick'}
 assert call('check.same', 1., 1) and call('check.untouched', ...) and call('check.shown', torch.zeros(2))
 assert call('check.Verdict', 'x', 'right').passed and repr(call('check.Note', 'x', ('y',))); called |= {'check.Failure', 'check.Mistake', 'check.Try'}
 one = call('check.exercise', '99', 'one', made=True, hints='abc')(lambda: 1)
