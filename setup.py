@@ -1,7 +1,7 @@
 "Build the package from the metadata in settings.ini"
 from configparser import ConfigParser
 from pathlib import Path
-from setuptools import setup
+from setuptools import find_packages, setup
 
 root = Path(__file__).parent
 config = ConfigParser(delimiters='=', interpolation=None)
@@ -13,7 +13,7 @@ setup(
     name=cfg['name'], version=cfg['version'], description=cfg['description'], author=cfg['author'], url=url,
     license=cfg['license'], keywords=cfg['keywords'], python_requires=f">={cfg['min_python']}",
     long_description=(root/'README.md').read_text(encoding='utf-8'), long_description_content_type='text/markdown',
-    packages=[cfg['name']], install_requires=cfg['requirements'].split(),
+    packages=find_packages(include=[cfg['name'], f"{cfg['name']}.*"]), install_requires=cfg['requirements'].split(),
     extras_require={k.removesuffix('_requirements'): v.split() for k, v in cfg.items() if k.endswith('_requirements')},
     entry_points={'console_scripts': cfg['console_scripts'].splitlines(),
                   'nbdev': f"{cfg['name']}={cfg['name']}._modidx:d"},

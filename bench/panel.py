@@ -16,7 +16,7 @@ from jupyter_page import browser, jupyterlab, open_notebook
 cells = ['import os, threading, time, torch\nfrom mnist_sgd.live import Lab, Mystery\nlab = Lab("lr=1, epochs=40")\nlab',
          'mystery = Mystery(lab.data)\nmystery',
          '''from mnist_sgd.engine import run
-from mnist_sgd.recipe import parse_recipe
+from mnist_sgd.runs.recipe import parse_recipe
 def alone(recipe):
     "Milliseconds to compute a recipe's records, on one thread as in the lab"
     threads, start = torch.get_num_threads(), time.perf_counter()

@@ -14,13 +14,14 @@ from torch import nn
 from torch.utils.data import DataLoader
 from mnist_sgd import loop, sources
 from mnist_sgd.data import Digits, TensorLoader, load_data
-from mnist_sgd.engine import closed_epochs, run
+from mnist_sgd.runs.closed import closed_epochs
+from mnist_sgd.runs.engine import run
 from mnist_sgd.init import init_params, linear1
 from mnist_sgd.learner import get_dls
 from mnist_sgd.loss import batch_accuracy, mnist_loss
 from mnist_sgd.optimizer import BasicOptim, train_epoch
-from mnist_sgd.recipe import Recipe
-from mnist_sgd.sweep import run_many
+from mnist_sgd.runs.recipe import Recipe
+from mnist_sgd.runs.many import run_many
 
 torch.set_num_threads(1)
 warnings.filterwarnings('ignore')

@@ -1,4 +1,6 @@
-"""Notebooks' cells, run without a kernel: `python tests/cells.py [names]` runs notebooks, all where none is named
+"""Notebooks' cells, run without a kernel: `python tests/cells.py [--installed] [names]` runs notebooks, all where none is named
+
+With `--installed` they run on the package as it is installed, and not on the one beside them.
 
 To save the imports of torch and fastai, one process imports them once and forks for each notebook, which so begins
 with torch as a fresh kernel has it: no thread limit, no random state and no module of ours left by another notebook.
@@ -10,6 +12,11 @@ root = Path(__file__).resolve().parent.parent
 seconds = 600  # for one notebook on a busy machine
 quiet = dict(MPLBACKEND='agg', IN_TEST='1')  # as nbdev-test has it
 
+def notebook_names():
+    "All notebooks, such as '03_grad' and 'runs/engine'"
+    paths = (p.relative_to(root/'nbs') for p in sorted((root/'nbs').rglob('*.ipynb')) if '.ipynb_checkpoints' not in p.parts)
+    return [p.with_suffix('').as_posix() for p in paths]
+
 def read(notebook): return json.loads((root/'nbs'/f'{notebook}.ipynb').read_text(encoding='utf-8'))
 
 def sources(nb):
@@ -17,10 +24,11 @@ def sources(nb):
     found = (''.join(c['source']) for c in nb['cells'] if c['cell_type'] == 'code')
     return [s for s in found if not re.search(r'^#\| *(eval: *false|slow)', s, re.M)]
 
-def make_job(folder, notebook, nb=None, **more):
-    "A copy of the library in `folder`, and the job that runs a notebook on it, or `nb` in its place"
-    shutil.copytree(root/'mnist_sgd', folder/'mnist_sgd', ignore=shutil.ignore_patterns('__pycache__'))
-    return dict(folder=str(folder), notebook=notebook, cells=sources(nb or read(notebook)), **more)
+def make_job(folder, notebook, nb=None, installed=False, **more):
+    "A copy of the library in `folder` (unless it is `installed`), and the job that runs a notebook on it, or `nb` in its place"
+    if installed: folder.mkdir(parents=True)
+    else: shutil.copytree(root/'mnist_sgd', folder/'mnist_sgd', ignore=shutil.ignore_patterns('__pycache__'))
+    return dict(folder=str(folder), notebook=notebook, cells=sources(nb or read(notebook)), installed=installed, **more)
 
 def run_all(jobs, **env):
     "Run `jobs`, a dict by name, in a process of their own; what came of each"
@@ -53,13 +61,15 @@ def keeper(room):
 
 def run_cells(job):
     "Run a notebook's cells in this process; what came of it"
-    os.chdir(job['folder']); sys.path.insert(0, job['folder'])
+    os.chdir(job['folder'])
+    if not job['installed']: sys.path.insert(0, job['folder'])
     import warnings; warnings.simplefilter('ignore')
     import mnist_sgd
-    assert Path(mnist_sgd.__file__).parent == Path(job['folder'])/'mnist_sgd', 'not the copy'
+    place = Path(mnist_sgd.__file__).parent
+    assert place != root/'mnist_sgd' if job['installed'] else place == Path(job['folder'])/'mnist_sgd', place
     order, room = contextlib.nullcontext(), {}
     if job.get('order') is not None:
-        from mnist_sgd.rounding import OtherOrder
+        from mnist_sgd.runs.rounding import OtherOrder
         order = OtherOrder(job['order'])
     names, done = dict(__name__='__main__', _keep=keeper(room)), 0
     try:
@@ -104,11 +114,11 @@ def main():
     "Run the notebooks that are named; with `--jobs`, the jobs that stdin holds. Prints what came of them"
     if sys.argv[1:] == ['--jobs']:
         return print(json.dumps({name: result for name, result, _ in forked(json.load(sys.stdin).items())}))
-    names = [*dict.fromkeys(sys.argv[1:])] or [p.stem for p in sorted((root/'nbs').glob('*.ipynb'))]
+    names = [*dict.fromkeys(a for a in sys.argv[1:] if a != '--installed')] or notebook_names()
     failed = 0
     os.environ.update(quiet)
     with tempfile.TemporaryDirectory() as folder:
-        jobs = ((name, make_job(Path(folder)/name, name)) for name in names)
+        jobs = ((name, make_job(Path(folder)/name, name, installed='--installed' in sys.argv)) for name in names)
         for name, result, _ in forked(jobs):
             if result['error']: print(f"{name}: {result['text']}", flush=True)
             failed += bool(result['error'])

@@ -3,8 +3,8 @@ import re, time
 import pytest
 from jupyter_page import browser, chromium, jupyterlab, open_notebook, output_text, voila
 from mnist_sgd.data import load_data
-from mnist_sgd.engine import run
-from mnist_sgd.recipe import parse_recipe
+from mnist_sgd.runs.engine import run
+from mnist_sgd.runs.recipe import parse_recipe
 
 pytestmark = pytest.mark.skipif(chromium is None, reason='no Chromium here: install it, or name it in CHROMIUM')
 

@@ -37,9 +37,9 @@ damages = [Damage(*d) for d in (
     ('closed form without p(1-p)',       'grad', '* p*(1-p)', '', '03_grad'),
     ('closed form sums over the batch',  'grad', 'p*(1-p) / len(xb)', 'p*(1-p)', '03_grad'),
     ('gradient twice as long',           'grad', 'loss.backward()', '(2*loss).backward()', '03_grad'),
-    ('sign of the update, by hand',      'loop', 'p -= lr*p.grad\n        for', 'p += lr*p.grad\n        for', '04_zero'),
-    ('zero_ forgotten',                  'loop', 'p.grad.zero_()\n        total', 'p.grad\n        total', '04_zero'),
-    ('validation batches weighted alike','loop', 'sizes if exact else', '[1]*len(sizes) if exact else', '04_zero'),
+    ('sign of the update, by hand',      'loop', 'p -= lr*p.grad\n        for', 'p += lr*p.grad\n        for', '04_loop'),
+    ('zero_ forgotten',                  'loop', 'p.grad.zero_()\n        total', 'p.grad\n        total', '04_loop'),
+    ('validation batches weighted alike','loop', 'sizes if exact else', '[1]*len(sizes) if exact else', '04_loop'),
     ('lr ignored, by hand',              'loop', 'p -= lr*p.grad\n        for', 'p -= p.grad\n        for', '05_optimizer'),
     ('sign of the update',               'optimizer', 'p -= self.lr*p.grad', 'p += self.lr*p.grad', '05_optimizer'),
     ('lr ignored',                       'optimizer', 'p -= self.lr*p.grad', 'p -= p.grad', '05_optimizer'),
@@ -53,18 +53,18 @@ damages = [Damage(*d) for d in (
     ('Learner gets no shuffled batches', 'learner', 'batch_size, shuffle, seed)', 'batch_size, False, seed)', '06_learner'),
     ('Learner validates on training',    'learner', 'TensorLoader(data.valid_x, data.valid_y, batch_size)',
                                          'TensorLoader(data.train_x, data.train_y, batch_size)', '06_learner'),
-    ('callback weights batches alike',   'learner', 'n*self.loss.detach(), self.n + n', 'self.loss.detach(), self.n + 1', '06_learner'),
-    ('one epoch too few',                'engine', 'range(1, recipe.epochs + 1)', 'range(1, recipe.epochs)', '11_engine'),
-    ("recipe's zero_grad ignored",       'engine', 'if not recipe.zero_grad: opt', 'if False: opt', '11_engine'),
-    ("recipe's momentum ignored",        'engine', ', momentum=recipe.momentum)', ')', '11_engine'),
-    ('closed gradient sums the batch',   'engine', '(y))/len(x)', '(y))', '11_engine'),
-    ('closed form forgets the bias',     'engine', 'b.addmv_(one, dz, alpha=step)', 'pass', '11_engine'),
-    ('a number asked for in each batch', 'engine', 'dz = slope(product(b, xb, w, alpha=scale, out=z), s)', 'dz = slope(product(b, xb, w, alpha=scale, out=z), s); dz.sum().item()', '11_engine'),
-    ('changed pictures trained as before', 'engine', 'kept is None or not torch.equal(marks, kept)', 'kept is None', '11_engine'),
-    ('bytes not divided by 255',         'engine', 'alpha=step*scale', 'alpha=step', '11_engine'),
-    ('nor for many models',              'engine', 'dz.mul_(step), alpha=scale', 'dz.mul_(step)', '08_sweep'),
-    ('bytes never used',                 'engine', 'if dl.shuffle or n <= 512 else', 'if False else', '11_engine'),
-    ("recipe's std ignored",             'engine', 'normal_(p, std=recipe.std, generator', 'normal_(p, generator', '11_engine'),
+    ('callback weights batches alike',   'lab.callback', 'n*self.loss.detach(), self.n + n', 'self.loss.detach(), self.n + 1', '06_learner'),
+    ('one epoch too few',                'runs.engine', 'range(1, recipe.epochs + 1)', 'range(1, recipe.epochs)', 'runs/engine'),
+    ("recipe's zero_grad ignored",       'runs.engine', 'if not recipe.zero_grad: opt', 'if False: opt', 'runs/engine'),
+    ("recipe's momentum ignored",        'runs.engine', ', momentum=recipe.momentum)', ')', 'runs/engine'),
+    ('closed gradient sums the batch',   'runs.closed', '(y))/len(x)', '(y))', 'runs/closed'),
+    ('closed form forgets the bias',     'runs.closed', 'b.addmv_(one, dz, alpha=step)', 'pass', 'runs/closed'),
+    ('a number asked for in each batch', 'runs.closed', 'dz = slope(product(b, xb, w, alpha=scale, out=z), s)', 'dz = slope(product(b, xb, w, alpha=scale, out=z), s); dz.sum().item()', 'runs/closed'),
+    ('changed pictures trained as before', 'runs.closed', 'kept is None or not torch.equal(marks, kept)', 'kept is None', 'runs/closed'),
+    ('bytes not divided by 255',         'runs.closed', 'alpha=step*scale', 'alpha=step', 'runs/closed'),
+    ('nor for many models',              'runs.closed', 'dz.mul_(step), alpha=scale', 'dz.mul_(step)', 'runs/many'),
+    ('bytes never used',                 'runs.closed', 'if dl.shuffle or n <= 512 else', 'if False else', 'runs/closed'),
+    ("recipe's std ignored",             'runs.engine', 'normal_(p, std=recipe.std, generator', 'normal_(p, generator', 'runs/engine'),
 )]
 each_damage = pytest.mark.parametrize('damage', damages, ids=lambda d: f'{d.module}: {d.kind}')
 notebooks = sorted({d.notebook for d in damages})
@@ -74,10 +74,13 @@ def replaced(text, damage, where):
     assert text.count(damage.old) == 1, f'{damage.old!r} is {text.count(damage.old)} times in {where}, not once: write the damage anew'
     return text.replace(damage.old, damage.new)
 
+def module_file(damage): return f"mnist_sgd/{damage.module.replace('.', '/')}.py"
+
 def damaged_module(damage):
     "Name of the notebook that the module comes from, and the module's text with the damage"
-    text = (root/'mnist_sgd'/f'{damage.module}.py').read_text(encoding='utf-8')
-    return re.search(r'File to edit: \.\./nbs/(\w+)\.ipynb', text)[1], replaced(text, damage, f'mnist_sgd/{damage.module}.py')
+    file = module_file(damage)
+    text = (root/file).read_text(encoding='utf-8')
+    return re.search(r'File to edit: (?:\.\./)+nbs/([\w/]+)\.ipynb', text)[1], replaced(text, damage, file)
 
 def damaged_cells(nb, damage):
     "Damage the one exported cell of `nb` that holds the text"
@@ -94,7 +97,7 @@ def make_copy(folder, notebook, damage=None):
     nb = cells.read(notebook)
     if source == notebook: damaged_cells(nb, damage)
     job = cells.make_job(folder, notebook, nb)
-    (folder/'mnist_sgd'/f'{damage.module}.py').write_text(text, encoding='utf-8')
+    (folder/module_file(damage)).write_text(text, encoding='utf-8')
     return job
 
 @each_damage

@@ -9,7 +9,7 @@ sys.path.insert(0, str(root/'tools'))
 import notebooks as tool
 
 paths = tool.notebooks()
-each_notebook = pytest.mark.parametrize('path', paths, ids=lambda p: p.stem)
+each_notebook = pytest.mark.parametrize('path', paths, ids=tool.name_of)
 
 def code_cells(nb): return [c for c in nb.cells if c.cell_type == 'code']
 
@@ -38,7 +38,7 @@ def test_requirements():
     names = {re.match(r'[\w-]+', r)[0] for r in requires('mnist_sgd') if 'extra ==' not in r}
     known = {'sklearn': 'scikit-learn', 'PIL': 'pillow'}
     imported = set()
-    for f in (root/'mnist_sgd').glob('*.py'):
+    for f in (root/'mnist_sgd').rglob('*.py'):
         for node in ast.walk(ast.parse(f.read_text(encoding='utf-8'))):
             if isinstance(node, ast.Import): imported |= {a.name.split('.')[0] for a in node.names}
             if isinstance(node, ast.ImportFrom) and not node.level: imported.add(node.module.split('.')[0])
@@ -50,14 +50,13 @@ def test_badges(path):
     "Colab and Kaggle badges and the install cell say what settings.ini says"
     nb = tool.read(path)
     first, second = nb.cells[:2]
-    assert first.source == tool.badge_text(path.name), 'run: python tools/notebooks.py badges'
+    assert first.source == tool.badge_text(tool.name_of(path)), 'run: python tools/notebooks.py badges'
     assert second.source == tool.install_code(), 'run: python tools/notebooks.py badges'
-    assert all(c.metadata == tool.folded for c in nb.cells if tool.is_panel(path.name, c)), 'run: python tools/notebooks.py badges'
 
 def test_badges_follow_settings(monkeypatch):
     settings = dict(tool.settings(), user='somebody-else')
     monkeypatch.setattr(tool, 'settings', lambda: settings)
-    assert 'somebody-else/mnist_sgd' in tool.badge_text('00_data.ipynb') and 'somebody-else' in tool.install_code()
+    assert 'somebody-else/mnist_sgd' in tool.badge_text('00_data') and 'somebody-else' in tool.install_code()
 
 def test_readme():
     assert (root/'README.md').read_text(encoding='utf-8') == tool.readme_text(), 'run: python tools/notebooks.py readme'
@@ -87,7 +86,7 @@ def test_style(path):
     ends = [i for i, c in enumerate(nb.cells) if c.source.startswith('## Exercises')] or [len(nb.cells)]
     assert ends[0] <= 60
 
-@pytest.mark.parametrize('path', [*paths, root/'README.md', root/'CONTRIBUTING.md'], ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', [*paths, root/'README.md', root/'CONTRIBUTING.md'], ids=lambda p: p.relative_to(root).as_posix())
 def test_links(path):
     "Links within the repository lead somewhere"
     text = path.read_text(encoding='utf-8')
@@ -104,7 +103,7 @@ def test_clean_and_export_change_nothing(tmp_path):
     "`nbdev-clean`, `nbdev-export` and the widget strip leave the tree as it is"
     copy = tmp_path/'copy'
     shutil.copytree(root, copy, ignore=shutil.ignore_patterns('.git', '.venv', '*.egg-info', '__pycache__', 'build', '.pytest_cache'))
-    def files(d): return {p.relative_to(d): p.read_bytes() for n in ('nbs', 'mnist_sgd') for p in (d/n).iterdir() if p.suffix in ('.py', '.ipynb')}
+    def files(d): return {p.relative_to(d): p.read_bytes() for n in ('nbs', 'mnist_sgd') for p in (d/n).rglob('*') if p.suffix in ('.py', '.ipynb')}
     before = files(root)
     env = {k: v for k, v in os.environ.items() if k != 'IN_TEST'}
     for cmd in (['nbdev-clean'], ['nbdev-export'], [sys.executable, 'tools/notebooks.py', 'strip', 'badges']):
@@ -119,5 +118,5 @@ def test_fresh_kernel(path, tmp_path):
     "Each notebook runs top to bottom in a kernel of its own; then each cell of a lesson again, by itself, the last one first"
     from nbclient import NotebookClient
     nb = tool.read(path)
-    if re.match(r'0|[a-z]', path.stem): nb.cells += [copy.copy(c) for c in reversed(code_cells(nb)) if 'default_exp' not in c.source]
+    if path.parent == tool.nbs: nb.cells += [copy.copy(c) for c in reversed(code_cells(nb)) if 'default_exp' not in c.source]
     NotebookClient(nb, timeout=600, kernel_name='python3', resources=dict(metadata=dict(path=str(tmp_path)))).execute()

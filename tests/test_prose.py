@@ -33,8 +33,14 @@ def identifiers(source):
 
 @lru_cache
 def library():
-    "The identifiers of each module of ours"
-    return {f.stem: identifiers(f.read_text(encoding='utf-8')) for f in (root/'mnist_sgd').glob('*.py') if f.stem != '_modidx'}
+    "The identifiers of each module of ours, by its name after `mnist_sgd.`"
+    files = {f.relative_to(root/'mnist_sgd').with_suffix(''): f for f in (root/'mnist_sgd').rglob('*.py') if f.stem != '_modidx'}
+    return {'.'.join(p.parts): identifiers(f.read_text(encoding='utf-8')) for p, f in files.items()}
+
+@lru_cache
+def parts():
+    "Modules and folders of ours that stand right under `mnist_sgd`"
+    return {name.split('.')[0] for name in library()}
 
 @lru_cache
 def others():
@@ -53,7 +59,7 @@ def others():
 def reached(dotted):
     "Does `dotted` lead somewhere, from a module that can be imported? None where its first part is no module that we know"
     first, *rest = dotted.split('.')
-    if first in library(): first = f'mnist_sgd.{first}'
+    if first in parts(): first = f'mnist_sgd.{first}'
     elif first not in {'torch', 'fastai', 'matplotlib', 'numpy', 'sklearn', 'mnist_sgd', *aliases}: return None
     place = importlib.import_module(aliases.get(first, first))
     for name in rest:
@@ -71,16 +77,16 @@ def to_be_written(text):
 def unknown_names(nb):
     "What the prose has in backticks as a name or a call, and exists nowhere"
     text, own = prose(nb), identifiers(code(nb))
-    known = own | set(library()) | set().union(*library().values()) | others() | words | to_be_written(text)
+    known = own | {part for name in library() for part in name.split('.')} | set().union(*library().values()) | others() | words | to_be_written(text)
     def exists(dotted):
         "In a module, where its first part is one; else (as for `data`, module and variable) each part by itself"
         found = reached(dotted) if '.' in dotted else None
-        if found is not None and not (found is False and dotted.split('.')[0] in library()): return found
+        if found is not None and not (found is False and dotted.split('.')[0] in parts()): return found
         return all(part in known for part in dotted.split('.'))
     problems = []
     for quoted in in_backticks(text):
         name = re.fullmatch(r'\.?([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(\(.*\))?', quoted)
-        if not name or (root/quoted).exists() or (root/'nbs'/quoted).exists(): continue
+        if not name or (root/quoted).exists() or (root/'nbs'/quoted).exists() or (root/'mnist_sgd'/quoted).exists(): continue
         keywords = re.findall(r'(\w+)=(?!=)', re.sub(r'"[^"]*"|\'[^\']*\'', '', name[2] or ''))
         if not exists(name[1]) or not set(keywords) <= known: problems.append(quoted)
     return problems
@@ -106,7 +112,7 @@ def words_per_line(nb):
     return len(re.findall(r'[^\W_][\w\'.-]*', text)) / max(len(lines), 1)
 
 
-@pytest.mark.parametrize('path', paths, ids=lambda p: p.stem)
+@pytest.mark.parametrize('path', paths, ids=tool.name_of)
 def test_names_exist(path):
     "Every name in backticks is one of ours, of Python's, PyTorch's or fastai's, or of the notebook's own code"
     assert not unknown_names(tool.read(path))

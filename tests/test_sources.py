@@ -4,7 +4,7 @@ import numpy as np, pytest, torch
 from PIL import Image
 from mnist_sgd import sources
 from mnist_sgd.data import load_data
-from mnist_sgd.sources import DataError, sizes
+from mnist_sgd.digits.sources import DataError, sizes
 
 can_download = sources.can_download  # the real one: the tests below have no network
 

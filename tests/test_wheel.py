@@ -18,9 +18,10 @@ def python(tmp_path_factory):
     subprocess.run([bin/'python', '-m', 'pip', 'install', '-q', next(d.glob('*.whl'))], check=True)
     return bin/'python'
 
-def run(python, *args, **kw):
-    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'MNIST_SGD_DATA')}
-    res = subprocess.run([python, *args], cwd=python.parent, env=env, capture_output=True, text=True, **kw)
+def run(python, *args, **more):
+    "Run Python with `args` and with `more` in its environment; what it printed"
+    env = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'MNIST_SGD_DATA')} | more
+    res = subprocess.run([python, *args], cwd=python.parent, env=env, capture_output=True, text=True)
     assert res.returncode == 0, res.stdout + res.stderr
     return res.stdout
 
@@ -30,7 +31,17 @@ def test_alone(python):
               'print([m for m in ("nbdev", "jupyterlab", "fastbook") if find_spec(m)], mnist_sgd.__file__)')
     assert out.startswith('[]') and str(root/'mnist_sgd') not in out
 
-def test_every_public_name(python): print(run(python, root/'tests'/'call_everything.py'))
+def test_every_module(python):
+    "The wheel holds every module, those of the folders included, and each can be imported by itself"
+    files = (p.relative_to(root).with_suffix('') for p in (root/'mnist_sgd').rglob('*.py') if not p.stem.startswith('_'))
+    names = sorted('.'.join(p.parts) for p in files)
+    assert len(names) > 40
+    run(python, '-c', f'import importlib\nfor name in {names}: importlib.import_module(name)')
+
+def test_notebooks(python):
+    "Every notebook runs on the installed package; here as on an older processor, on one thread and without AVX"
+    old = dict(ATEN_CPU_CAPABILITY='default', MKL_CBWR='COMPATIBLE', OMP_NUM_THREADS='1')
+    run(python, root/'tests'/'cells.py', '--installed', **old, **{k: v for k, v in os.environ.items() if k == 'MNIST_SGD_DATA'})
 
 def test_console_script(python):
     res = subprocess.run([python.parent/'mnist_sgd', '--source', 'offline', '--epochs', '20'], capture_output=True, text=True)

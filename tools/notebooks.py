@@ -1,6 +1,6 @@
 """What contributors do to all notebooks at once: `python tools/notebooks.py badges|run|strip|readme [names]`
 
-badges   write the Colab and Kaggle badges and the install cell, from settings.ini; fold the code of a lesson's panels
+badges   write the Colab and Kaggle badges and the install cell, from settings.ini
 run      run in a fresh kernel and keep the outputs, without what only a live kernel can show
 strip    only drop what a live kernel can show: the rest of what `nbdev-clean` does
 readme   render README.md from nbs/index.ipynb
@@ -21,9 +21,14 @@ def settings():
     config.read(root/'settings.ini', encoding='utf-8')
     return config['DEFAULT']
 
+def name_of(path):
+    "A notebook's name: its path from nbs/, such as '03_grad' or 'runs/engine'"
+    return path.relative_to(nbs).with_suffix('').as_posix()
+
 def notebooks(names=()):
     "Paths of the notebooks whose names start with one of `names`, or of all"
-    return [f for f in sorted(nbs.glob('*.ipynb')) if not names or f.name.startswith(tuple(names))]
+    found = (f for f in sorted(nbs.rglob('*.ipynb')) if '.ipynb_checkpoints' not in f.parts)
+    return [f for f in found if not names or name_of(f).startswith(tuple(names))]
 
 def read(path): return nbformat.read(path, as_version=4)
 def write(nb, path): path.write_text(nbformat.writes(nb, indent=1, sort_keys=True, ensure_ascii=False) + '\n', encoding='utf-8')
@@ -32,7 +37,7 @@ def write(nb, path): path.write_text(nbformat.writes(nb, indent=1, sort_keys=Tru
 def badge_text(name):
     "Markdown of the badges of notebook `name`"
     cfg = settings()
-    page = f"{cfg['user']}/{cfg['repo']}/blob/{cfg['branch']}/nbs/{name}"
+    page = f"{cfg['user']}/{cfg['repo']}/blob/{cfg['branch']}/nbs/{name}.ipynb"
     return (f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
             f"(https://colab.research.google.com/github/{page})\n"
             f"[![Open in Kaggle](https://kaggle.com/static/images/open-in-kaggle.svg)]"
@@ -48,20 +53,14 @@ def install_code():
 
 folded = dict(cellView='form', jupyter=dict(source_hidden=True))
 
-def is_panel(name, cell):
-    "Is `cell` the code of a control of the lesson `name`, which draws more than it teaches?"
-    return name.startswith('0') and bool(re.search(r'^class \w+\((Panel|Training)\)', cell.source, re.M))
-
 def badges(path):
-    "Put badges and install cell at the top of a notebook, in place of those that are there; fold what a reader may skip"
+    "Put badges and install cell at the top of a notebook, in place of those that are there"
     nb = read(path)
     cells = [c for c in nb.cells if c.id not in ('badges', 'install')]
-    badge = nbformat.v4.new_markdown_cell(badge_text(path.name), id='badges')
+    badge = nbformat.v4.new_markdown_cell(badge_text(name_of(path)), id='badges')
     install = nbformat.v4.new_code_cell(install_code(), id='install', metadata=folded)
     install.outputs = next((c.outputs for c in nb.cells if c.id == 'install'), [])
     nb.cells = [badge, install] + cells
-    for c in nb.cells:
-        if is_panel(path.name, c): c.metadata |= folded
     write(nb, path)
 
 
@@ -87,8 +86,8 @@ def run(path):
     from nbclient import NotebookClient
     from nbdev.clean import nbdev_clean
     nb = read(path)
-    print(path.name, flush=True)
-    NotebookClient(nb, timeout=600, kernel_name='python3', store_widget_state=False, resources=dict(metadata=dict(path=str(nbs)))).execute()
+    print(name_of(path), flush=True)
+    NotebookClient(nb, timeout=600, kernel_name='python3', store_widget_state=False, resources=dict(metadata=dict(path=str(path.parent)))).execute()
     for cell in nb.cells: _whole_streams(cell)
     write(nb, path)
     nbdev_clean(str(path))
@@ -112,7 +111,7 @@ def readme_text():
 
 def main(argv=None):
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument('commands', nargs='+', help='badges, run, strip, readme, and names of notebooks such as 03_grad')
+    parser.add_argument('commands', nargs='+', help='badges, run, strip, readme, and names of notebooks such as 03_grad or runs/')
     args = parser.parse_args(argv).commands
     each = dict(badges=badges, run=run, strip=strip)
     names = [a for a in args if a not in each and a != 'readme']
