@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from functools import cache
 import ipywidgets as w
 from ..data import load_data
-from .parts import broken_text, challenges, recipe_controls, runs_table
+from .parts import broken_text, challenges, control_rows, recipe_controls, runs_table
 from .picture import run_figure, run_svg
 from ..runs.engine import pick_device, run
 from ..runs.recipe import parse_recipe, recipe_text
@@ -48,11 +48,13 @@ class Training(Panel):
         "The run of `recipe` where `data` is, with a closer look at each record"
         device = str(data.train_x.device)
         state, start, self.took = Run(recipe, (), device, lit=self.lit), time.monotonic(), (0., 0)
-        for record in run(replace(recipe, device=device), data):
+        snapshots = []
+        for record in run(replace(recipe, device=device), data, after_step=snapshots.append):
             self.took = self.took[0] + time.monotonic() - start, record.epoch
             state = replace(state, history=(*state.history, record),
                             glances=(*state.glances, glance(recipe, record.params, *self.sample)))
-            if record.epoch == 1: state = replace(state, first=first_epoch(recipe, data, stop=self.hurried))
+            if record.epoch == 1:
+                state = replace(state, first=first_epoch(recipe, data, snapshots, stop=self.hurried))
             yield state
             if not all(p.isfinite().all() for p in record.params): break    # nothing comes back from there
             start = time.monotonic()
@@ -73,9 +75,6 @@ def _names(text): return re.findall(r'\w+', text) if isinstance(text, str) else 
 
 class Lab(Training):
     "The training loop with a control for everything, runs that stay, and challenges"
-    rows = (('lr', 'epochs', 'shuffle', 'zero_grad'), ('batch_size', 'momentum', 'std', 'seed'),
-            ('init', 'loss', 'model', 'device'))
-
     def __init__(self,
         recipe='lr=1, epochs=20', # Where to start: a `Recipe` or its text
         data=None,                # `Digits`; by default those that the recipe's source names
@@ -105,7 +104,8 @@ class Lab(Training):
         self.stop_button = button('stop', self.stop)
         wrap = w.Layout(flex_flow='row wrap')
         shown = [n for n in self.controls if n not in _names(hide)]
-        self.row.children = [w.Box([self.controls[n] for n in row if n in shown], layout=wrap) for row in self.rows]
+        rows = control_rows(self.recipe)
+        self.row.children = [w.Box([self.controls[n] for n in row if n in shown], layout=wrap) for row in rows]
         buttons = [self.stop_button, button('start again', self.start_again), self.back,
                    button('clear runs', self.clear)]
         style, row, picture, text = self.widget.children

@@ -11,7 +11,7 @@ import torch
 import ipywidgets as w
 from matplotlib.figure import Figure
 from ..data import careless_error, mosaic, share_of_threes, TensorLoader
-from ..widgets.controls import slider
+from ..widgets.controls import slider, switch
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/data.ipynb #c2375436
@@ -21,8 +21,7 @@ class BatchStrip(Panel):
         data, # `Digits`
     ):
         self.data = data
-        shuffle = w.Checkbox(value=False, description='shuffle', indent=False)
-        super().__init__(dict(batch=slider(0, 0, 48, 1, 'batch'), shuffle=shuffle))
+        super().__init__(dict(batch=slider(0, 0, 48, 1, 'batch'), shuffle=switch(False, 'shuffle')))
 
     def work(self, batch, shuffle):
         batches = list(TensorLoader(self.data.train_x, self.data.train_y, shuffle=shuffle, seed=0))

@@ -9,7 +9,7 @@ __all__ = ['RungPanel']
 import ipywidgets as w
 from matplotlib.figure import Figure
 from ..learner import four_rungs, rung_gaps
-from ..widgets.controls import slider
+from ..widgets.controls import slider, switch
 from ..widgets.page import orange, purple
 from ..widgets.panel import Panel
 
@@ -22,7 +22,7 @@ class RungPanel(Panel):
         self.data, self.done = data, {}
         super().__init__(dict(step=slider(1, 1, 49, 1, 'step'),
                               lr=w.Dropdown(options=[.1, .3, .5, 1., 3.], value=.3, description='lr'),
-                              shuffle=w.Checkbox(False, description='shuffle', indent=False)))
+                              shuffle=switch(False, 'shuffle')))
 
     def work(self, step, lr, shuffle):
         "One state: the step, and all four rungs for this lr and order"

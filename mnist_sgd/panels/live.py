@@ -7,13 +7,12 @@ __all__ = ['Mystery']
 
 # %% ../../nbs/panels/live.ipynb #imports
 import math
-import ipywidgets as w
 from matplotlib.figure import Figure
 from ..lab.picture import weights_svg
 from ..runs.recipe import Recipe
 from ..runs.steps import first_epoch
 from ..widgets.charts import chart, colors, Curve, side_by_side
-from ..widgets.controls import slider
+from ..widgets.controls import slider, switch
 from ..widgets.page import grey, orange, purple
 from ..widgets.panel import Panel
 
@@ -26,7 +25,7 @@ class Mystery(Panel):
         self.epochs = {on: first_epoch(Recipe(shuffle=on), data) for on in (False, True)}
         self.lit, n = (data.train_x > 0).any(0).cpu(), len(self.epochs[False].batch) - 1
         super().__init__(dict(batch=slider(0, 0, n, label='after batch'),
-                              shuffle=w.Checkbox(False, description='shuffle', indent=False)))
+                              shuffle=switch(False, 'shuffle')))
 
     def work(self, batch, shuffle):
         "Where to look: how many batches, which order, and the `FirstEpoch` in that order"

@@ -7,10 +7,9 @@ __all__ = ['MomentumPanel']
 
 # %% ../../nbs/panels/optimizer.ipynb #imports
 import torch
-import ipywidgets as w
 from matplotlib.figure import Figure
 from ..optimizer import momentum_accs, valley_path
-from ..widgets.controls import slider
+from ..widgets.controls import slider, switch
 from ..widgets.page import purple
 from ..widgets.panel import Panel
 
@@ -24,7 +23,7 @@ class MomentumPanel(Panel):
         self.data = data
         self.without = {shuffle: momentum_accs(data, 0., shuffle) for shuffle in (False, True)}
         super().__init__(dict(momentum=slider(momentum, 0., .99, .01, 'momentum'),
-                              shuffle=w.Checkbox(True, description='shuffle', indent=False)))
+                              shuffle=switch(True, 'shuffle')))
 
     def work(self, momentum, shuffle):
         "One state: paths and accuracies, without momentum and with it"

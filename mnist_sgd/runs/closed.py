@@ -76,7 +76,8 @@ def closed_epochs(
     b,      # Biases, `[1]` or `[K]`; changed in place
     lr,     # Learning rate, or `[K]` of them; like the pictures, read when it starts
     dl,     # `TensorLoader`
-    capture=True, # Record the epoch as a CUDA graph, where there is a GPU?
+    capture=True,    # Record the epoch as a CUDA graph, where there is a GPU?
+    after_step=None, # Called with copies of the weights `[1,784]` and the bias after each step of the first epoch
 ): # Generator of the mean loss of an epoch, a scalar tensor or `[K]`; it does not end
     "Train linear models by the gradient in closed form, an epoch at a time"
     many, n = w.dim() == 2, dl.batch_size
@@ -110,6 +111,7 @@ def closed_epochs(
             else:
                 w.addmv_(xt, dz, alpha=step*scale)
                 b.addmv_(one, dz, alpha=step)
+            if after_step and done == 0: after_step([w.clone()[None], b.clone()])
         return mean_losses(recipe.loss, scores, y)
     for done in count():
         if dl.shuffle:
@@ -117,9 +119,6 @@ def closed_epochs(
             sign.copy_(_signs[recipe.loss](torch.index_select(labels, 0, order, out=y)))
         if done == 1 and capture: epoch = _captured(epoch, w.device)
         yield epoch()
-
-def _closed_epochs(recipe, model, dl):
-    return closed_epochs(recipe, model.weight.detach()[0], model.bias.detach(), recipe.lr, dl)
 
 # %% ../../nbs/runs/closed.ipynb #97c14a6e
 @torch.no_grad()

@@ -8,16 +8,16 @@ __all__ = ['run_many']
 # %% ../../nbs/runs/many.ipynb #imports
 from dataclasses import replace
 import torch
-from ..data import load_data, TensorLoader
+from ..data import load_data
 from ..loss import batch_accuracy
 from .closed import closed_epochs, mean_losses
-from .engine import make_model, pick_device, run
+from .engine import make_model, pick_device, run, start
 from .record import Record, Run
 
 # %% ../../nbs/runs/many.ipynb #5dafb07d
 def _shared(recipe):
     "What recipes must have in common to be trained as one matrix; None where they cannot be"
-    if recipe.model != 'linear': return None
+    if not recipe.is_linear: return None
     return replace(recipe, lr=1., init='linear', std=1., seed=recipe.seed if recipe.shuffle else 0)
 
 def _parameters(recipes, device):
@@ -33,7 +33,7 @@ def _run_group(recipes, data):
     recipe, device = recipes[0], data.train_x.device
     w, b = _parameters(recipes, device)
     lr = torch.tensor([r.lr for r in recipes], device=device)
-    dl = TensorLoader(data.train_x, data.train_y, recipe.batch_size, recipe.shuffle, recipe.seed)
+    dl = start(recipe, data).dl
     train_y, valid_y = data.train_y[:,0], data.valid_y[:,0]
     def records(epoch, train_loss):
         preds = torch.addmm(b, data.valid_x, w)

@@ -6,53 +6,71 @@
 __all__ = ['Recipe', 'recipe_text', 'parse_recipe']
 
 # %% ../../nbs/runs/recipe.ipynb #747d758e
-import math, re
-from dataclasses import dataclass, field, fields
+import re
+from dataclasses import Field, dataclass, field, fields
 from numbers import Integral, Real
 
 # %% ../../nbs/runs/recipe.ipynb #c467c4ee
-def _field(default, help, choices=None): return field(default=default, metadata=dict(help=help, choices=choices))
+def _field(default, help, row=None, label='', choices=(), above=None, least=None, below=None, slider=None):
+    """A field of `Recipe` with a default and, in words, what it is; its `row` in the lab and its label there;
+    the words it may be, or the numbers: above one, from one up (`least`), below one; and the slider's ends"""
+    return field(default=default, metadata=dict(help=help, row=row, label=label, choices=choices,
+                                                above=above, least=least, below=below, slider=slider))
 
-def _need(ok, name, value, want):
-    if not ok: raise ValueError(f"{name}={value!r}: {want}")
+_kinds = {float: (Real, 'a number'), int: (Integral, 'a whole number'), bool: (bool, 'True or False'),
+          str: (str, 'a word')}
+_too_large = {float: 1e30, int: 2**31}
+_devices = re.compile(r'auto|cpu|mps|cuda(:\d+)?')
+
+def _checked(f, value):
+    "`value` as a plain Python value of the field `f`; raises `ValueError` where the field cannot be that"
+    def need(ok, want):
+        if not ok: raise ValueError(f"{f.name}={value!r}: {want}")
+    kind, want = _kinds[f.type]
+    m = f.metadata
+    need(isinstance(value, kind) and (f.type is bool or not isinstance(value, bool)), f'give {want}')
+    if f.type in _too_large: need(not abs(value) >= _too_large[f.type], 'give a smaller number')
+    if m['above'] is not None: need(value > m['above'], f"give {want} above {m['above']}")
+    if m['least'] is not None:
+        end = '' if m['below'] is None else f" to below {m['below']}"
+        bounded = value >= m['least'] and (m['below'] is None or value < m['below'])
+        need(bounded, f"give {want} from {m['least']} {end.strip() or 'up'}")
+    if m['choices']: need(value in m['choices'], f"choose {' or '.join(m['choices'])}")
+    if f.name == 'device': need(_devices.fullmatch(value), 'choose auto, cpu, cuda, cuda:1 or mps')
+    return f.type(value)                                   # a number of numpy's becomes one of Python's
 
 @dataclass(frozen=True)
 class Recipe:
     "All that a run depends on; raises `ValueError`, naming the field, for a value that cannot be used"
-    lr: float = _field(1., 'learning rate: the length of a step, in gradients')
-    epochs: int = _field(20, 'passes over the training set')
-    batch_size: int = _field(256, 'pictures in a step')
-    shuffle: bool = _field(False, 'a new order of the pictures in every epoch')
+    lr: float = _field(1., 'learning rate: the length of a step, in gradients', row=0, above=0,
+                       slider=dict(low=.001, high=10_000, step=.1, log=True))
+    epochs: int = _field(20, 'passes over the training set', row=0, above=0, slider=dict(low=1, high=60))
+    batch_size: int = _field(256, 'pictures in a step', row=1, above=0,
+                             slider=dict(low=4, high=8192, log=True, base=2))
+    shuffle: bool = _field(False, 'a new order of the pictures in every epoch', row=0)
     init: str = _field('linear', 'how weights start: as `nn.Linear` draws them, normal with spread std, or zero',
-                       ('linear', 'randn', 'zeros'))
-    std: float = _field(1., 'spread of the weights, for init=randn')
-    seed: int = _field(42, 'seed of the weights and of the order')
-    loss: str = _field('mnist_loss', 'what is made small', ('mnist_loss', 'squared', 'cross_entropy'))
-    zero_grad: bool = _field(True, 'forget the gradient after each step')
-    momentum: float = _field(0., 'share of the last step that is kept')
-    model: str = _field('linear', 'a line, or a net with one hidden layer', ('linear', 'net'))
-    device: str = _field('auto', 'cpu, cuda, mps, or auto: cuda where there is one, else cpu')
+                       row=2, choices=('linear', 'randn', 'zeros'))
+    std: float = _field(1., 'spread of the weights, for init=randn', row=1, label='std (for randn)', least=0,
+                        slider=dict(low=.001, high=100, step=.1, log=True))
+    seed: int = _field(42, 'seed of the weights and of the order', row=1, least=0, slider=dict(low=0, high=100))
+    loss: str = _field('mnist_loss', 'what is made small', row=2,
+                       choices=('mnist_loss', 'squared', 'cross_entropy'))
+    zero_grad: bool = _field(True, 'forget the gradient after each step', row=0)
+    momentum: float = _field(0., 'share of the last step that is kept', row=1, least=0, below=1,
+                             slider=dict(low=0., high=.99, step=.01))
+    model: str = _field('linear', 'a line, or a net with one hidden layer', row=2, choices=('linear', 'net'))
+    device: str = _field('auto', 'cpu, cuda, mps, or auto: cuda where there is one, else cpu', row=2)
     source: str = _field('auto', 'which pictures: MNIST where it can be had, or redrawn ones',
-                         ('auto', 'mnist', 'offline'))
+                         choices=('auto', 'mnist', 'offline'))
 
     def __post_init__(self):
-        for f in fields(self):
-            v, choices = getattr(self, f.name), f.metadata['choices']
-            kind, want = {float: (Real, 'a number'), int: (Integral, 'a whole number'), bool: (bool, 'True or False'),
-                          str: (str, 'a word')}[f.type]
-            _need(isinstance(v, kind) and (f.type is bool or not isinstance(v, bool)), f.name, v, f"give {want}")
-            most = {float: 1e30, int: 2**31}.get(f.type)
-            _need(not most or not abs(v) >= most, f.name, v, 'give a smaller number')
-            object.__setattr__(self, f.name, f.type(v))        # a number of numpy's becomes one of Python's
-            _need(not choices or v in choices, f.name, v, f"choose {' or '.join(choices or ())}")
-        _need(re.fullmatch(r'auto|cpu|mps|cuda(:\d+)?', self.device), 'device', self.device,
-              'choose auto, cpu, cuda, cuda:1 or mps')
-        _need(math.isfinite(self.lr) and self.lr > 0, 'lr', self.lr, 'give a number above 0')
-        _need(self.epochs > 0, 'epochs', self.epochs, 'give a whole number above 0')
-        _need(self.batch_size > 0, 'batch_size', self.batch_size, 'give a whole number above 0')
-        _need(math.isfinite(self.std) and self.std >= 0, 'std', self.std, 'give a number from 0 up')
-        _need(self.seed >= 0, 'seed', self.seed, 'give a whole number from 0 up')
-        _need(0 <= self.momentum < 1, 'momentum', self.momentum, 'give a number from 0 to below 1')
+        for f in fields(self): object.__setattr__(self, f.name, _checked(f, getattr(self, f.name)))
+
+    @property
+    def is_linear(self) -> bool:
+        "Is the model a line? Then its gradient has a closed form"
+        return self.model == 'linear'
+
 
 # %% ../../nbs/runs/recipe.ipynb #10642adc
 def _to_text(v):
