@@ -7,27 +7,34 @@ __all__ = ['losses', 'squared_loss', 'mean_losses', 'closed_epochs', 'closed_gra
 
 # %% ../../nbs/runs/closed.ipynb #imports
 import threading
+from collections.abc import Callable, Iterator
 from itertools import count
+from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
+from ..data import TensorLoader
 from ..loss import mnist_loss
+from .recipe import Recipe
 
 # %% ../../nbs/runs/closed.ipynb #f13ad1b6
 def squared_loss(preds, targets):
     "Mean square of the distance of the bare scores from 1 for a three and -1 for a seven"
     return (preds - (2*targets - 1)).square().mean()
 
-losses = dict(mnist_loss=mnist_loss, squared=squared_loss, cross_entropy=F.binary_cross_entropy_with_logits)
+losses = dict(mnist_loss=mnist_loss, squared=squared_loss,
+              cross_entropy=F.binary_cross_entropy_with_logits)
 
 # %% ../../nbs/runs/closed.ipynb #8e2bfcad
 _signs = dict(mnist_loss=lambda y: 1 - 2*y, squared=lambda y: 2*y - 1, cross_entropy=lambda y: y)
-_sigmoid_backward = torch.ops.aten.sigmoid_backward.default                          # sign, p -> sign * p * (1-p)
+_sigmoid_backward = torch.ops.aten.sigmoid_backward.default      # sign, p -> sign * p * (1-p)
 _slopes = dict(mnist_loss=lambda z, sign: _sigmoid_backward(sign, z.sigmoid()),
                squared=lambda z, wanted: 2*(z - wanted), cross_entropy=lambda z, y: z.sigmoid() - y)
-_points = dict(mnist_loss=lambda z, sign: z.mul_(sign).sigmoid_(), squared=lambda z, wanted: z.sub_(wanted).square_(),
-               cross_entropy=lambda z, y: F.binary_cross_entropy_with_logits(z, y.expand_as(z), reduction='none'))
+def _cross_entropies(z, y):
+    return F.binary_cross_entropy_with_logits(z, y.expand_as(z), reduction='none')
+_points = dict(mnist_loss=lambda z, sign: z.mul_(sign).sigmoid_(),
+               squared=lambda z, wanted: z.sub_(wanted).square_(), cross_entropy=_cross_entropies)
 
 @torch.no_grad()
 def mean_losses(
@@ -40,17 +47,19 @@ def mean_losses(
     return _points[loss](scores, marks[:,None] if scores.dim() == 2 else marks).mean(0)
 
 # %% ../../nbs/runs/closed.ipynb #8de6e5f3
-_bytes = WeakIdKeyDictionary()                             # for pictures: (their marks, bytes or None)
+_bytes = WeakIdKeyDictionary()                             # for images: (their marks, bytes or None)
 
 def _as_bytes(x):
-    "`x` as uint8 where it is float32 255ths on the CPU, else `x`; worked out again only where `x` has changed"
+    "`x` as uint8 where it is float32 255ths on the CPU, else `x`; worked out again only if `x` changed"
     if x.device.type != 'cpu' or x.dtype != torch.float32: return x
     marks = x.mv(torch.arange(x.shape[1], dtype=x.dtype).cos())
     kept, pixels = _bytes.get(x, (None, None))
     if kept is None or not torch.equal(marks, kept):
         pixels = torch.empty_like(x, dtype=torch.uint8)
-        parts = zip(x.split(256), pixels.split(256))
-        if not all(torch.equal(part.copy_((rows*255).round_())/255, rows) for rows, part in parts): pixels = None
+        for rows, part in zip(x.split(256), pixels.split(256)):
+            if not torch.equal(part.copy_((rows*255).round_())/255, rows):
+                pixels = None
+                break
         _bytes[x] = marks, pixels
     return x if pixels is None else pixels
 
@@ -63,54 +72,78 @@ def _captured(epoch, device):
     try:
         with _capturing, torch.cuda.device(device):
             graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
-            with torch.cuda.graph(graph, stream=stream, capture_error_mode='thread_local'): loss = epoch()
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode='thread_local'):
+                loss = epoch()
     except RuntimeError: return epoch
     def replay(): graph.replay(); return loss.clone()      # the next epoch writes to the same place
     return replay
 
 # %% ../../nbs/runs/closed.ipynb #3267cb86
-@torch.no_grad()
-def closed_epochs(
-    recipe, # `Recipe`; its loss, zero_grad and momentum count
-    w,      # Weights, `[784]`, or `[784,K]` for K models at once; changed in place
-    b,      # Biases, `[1]` or `[K]`; changed in place
-    lr,     # Learning rate, or `[K]` of them; like the pictures, read when it starts
-    dl,     # `TensorLoader`
-    capture=True,    # Record the epoch as a CUDA graph, where there is a GPU?
-    after_step=None, # Called with copies of the weights `[1,784]` and the bias after each step of the first epoch
-): # Generator of the mean loss of an epoch, a scalar tensor or `[K]`; it does not end
-    "Train linear models by the gradient in closed form, an epoch at a time"
-    many, n = w.dim() == 2, dl.batch_size
-    product, add_product = (torch.addmm, Tensor.addmm_) if many else (torch.addmv, Tensor.addmv_)
-    slope, labels = _slopes[recipe.loss], dl.y[:,0].contiguous()
-    y, scores, sign = labels.clone(), labels.new_empty(len(labels), *w.shape[1:]), _signs[recipe.loss](labels).clone()
-    dw, db, vw, vb = (torch.zeros_like(t) for t in (w, b, w, b))
-    keep, momentum = 0 if recipe.zero_grad else 1, recipe.momentum
-    order, ones = torch.arange(len(labels), device=w.device), w.new_ones(1, n)
+class _Batch(NamedTuple):
+    "A batch: the places where its parts stand in every epoch"
+    rows: Tensor     # Which images of the data, `[n]`
+    raw: Tensor      # Its images as they are fetched, bytes or floats
+    images: Tensor   # The same as floats, `[n,784]`: `raw` itself where that is floats
+    turned: Tensor   # `images`, turned, `[784,n]`
+    sign: Tensor     # What the slope needs of the labels
+    scores: Tensor   # `[n]`, or `[n,K]`
+    ones: Tensor     # `[1,n]`
+    step: object     # Minus lr by `n`: how far a plain step goes, a number or `[K]`
+
+def _batches(dl, lr, order, sign, scores):
+    "All batches of an epoch, and the factor that turns their images into numbers from 0 to 1"
+    n = dl.batch_size
     def one_place(like):                                   # where each batch in turn is written
         buffer = torch.empty_like(like[:n])
-        return [buffer[:len(part)] for part in y.split(n)]
+        return [buffer[:len(part)] for part in order.split(n)]
     pixels = _as_bytes(dl.x) if dl.shuffle or n <= 512 else dl.x
     fetched = one_place(pixels) if dl.shuffle else pixels.split(n)
-    xs, scale = (fetched, 1) if pixels is dl.x else (one_place(dl.x), 1/255)
-    parts = (t.split(n) for t in (order, sign[:,None] if many else sign, scores))
-    batches = [(xb, xb.T, ones[:,:len(xb)], lr/-len(xb), *part) for xb, *part in zip(xs, fetched, *parts)]  # made once
+    images, scale = (fetched, 1) if pixels is dl.x else (one_place(dl.x), 1/255)
+    ones = scores.new_ones(1, n)
+    parts = zip(order.split(n), fetched, images, sign.split(n), scores.split(n))
+    return pixels, scale, [_Batch(rows, raw, x, x.T, s, z, ones[:,:len(x)], lr/-len(x))
+                           for rows, raw, x, s, z in parts]
+
+@torch.no_grad()
+def closed_epochs(
+    recipe:Recipe,   # Its loss, zero_grad and momentum count
+    w:Tensor,        # Weights, `[784]`, or `[784,K]` for K models at once; changed in place
+    b:Tensor,        # Biases, `[1]` or `[K]`; changed in place
+    lr:float|Tensor, # Learning rate, or `[K]` of them; like the images, read when it starts
+    dl:TensorLoader, # Batches to train on
+    capture:bool=True, # Record the epoch as a CUDA graph, where there is a GPU?
+    after_step:Callable|None=None, # Called with copies of weights and bias after each step of epoch 1
+) -> Iterator[Tensor]: # Mean loss of an epoch, a scalar or `[K]`; it does not end
+    "Train linear models by the gradient in closed form, an epoch at a time"
+    many, labels = w.dim() == 2, dl.y[:,0].contiguous()
+    product = torch.addmm if many else torch.addmv
+    add_product = Tensor.addmm_ if many else Tensor.addmv_
+    slope, y = _slopes[recipe.loss], labels.clone()
+    sign, scores = _signs[recipe.loss](labels).clone(), labels.new_empty(len(labels), *w.shape[1:])
+    order = torch.arange(len(labels), device=w.device)
+    pixels, scale, batches = _batches(dl, lr, order, sign[:,None] if many else sign, scores)
+    dw, db, vw, vb = (torch.zeros_like(t) for t in (w, b, w, b))
+    keep, momentum = 0 if recipe.zero_grad else 1, recipe.momentum
+
+    def step_with_memory(batch, dz):                       # of gradients, or of the last step
+        add_product(dw, batch.turned, dz, beta=keep, alpha=scale/len(dz))
+        db.mul_(keep).add_(dz.sum(0), alpha=1/len(dz))
+        w.sub_(vw.mul_(momentum).add_(dw).mul(lr))
+        b.sub_(vb.mul_(momentum).add_(db).mul(lr))
+    def steps_of_many(batch, dz):                          # plain steps, in as few operations as can be
+        add_product(w, batch.turned, dz.mul_(batch.step), alpha=scale)
+        b.add_(dz.sum(0))
+    def step_of_one(batch, dz):
+        w.addmv_(batch.turned, dz, alpha=batch.step*scale)
+        b.addmv_(batch.ones, dz, alpha=batch.step)
+    step = step_with_memory if keep or momentum else steps_of_many if many else step_of_one
+
     def epoch():
-        for xb, xt, one, step, raw, idx, s, z in batches:
-            if dl.shuffle: torch.index_select(pixels, 0, idx, out=raw)
-            if raw is not xb: xb.copy_(raw)                # bytes become floats
-            dz = slope(product(b, xb, w, alpha=scale, out=z), s)
-            if keep or momentum:
-                add_product(dw, xt, dz, beta=keep, alpha=scale/len(xb))
-                db.mul_(keep).add_(dz.sum(0), alpha=1/len(xb))
-                w.sub_(vw.mul_(momentum).add_(dw).mul(lr))
-                b.sub_(vb.mul_(momentum).add_(db).mul(lr))
-            elif many:                                     # the plain step, with as few operations as can be
-                add_product(w, xt, dz.mul_(step), alpha=scale)
-                b.add_(dz.sum(0))
-            else:
-                w.addmv_(xt, dz, alpha=step*scale)
-                b.addmv_(one, dz, alpha=step)
+        for batch in batches:
+            if dl.shuffle: torch.index_select(pixels, 0, batch.rows, out=batch.raw)
+            if batch.raw is not batch.images: batch.images.copy_(batch.raw)       # bytes become floats
+            z = product(b, batch.images, w, alpha=scale, out=batch.scores)
+            step(batch, slope(z, batch.sign))
             if after_step and done == 0: after_step([w.clone()[None], b.clone()])
         return mean_losses(recipe.loss, scores, y)
     for done in count():
