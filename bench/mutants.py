@@ -24,19 +24,19 @@ sys.path.insert(0, str(root/'tests'))
 import cells
 from test_damage import make_copy
 
-modules = 'data', 'init', 'loss', 'grad', 'loop', 'optimizer', 'learner', 'recipe', 'sources', 'engine'
-tests = dict(data=['test_sources'], sources=['test_sources'], engine=['test_capture'])   # pytest files that test a module
-wider = dict(engine=['08_sweep', '11_engine'])                    # notebooks besides those that name the function
+modules = ('data', 'init', 'loss', 'grad', 'loop', 'optimizer', 'learner', 'runs.recipe', 'digits.sources', 'runs.engine',
+           'runs.closed')
+tests = {'data': ['test_sources'], 'digits.sources': ['test_sources'], 'runs.closed': ['test_capture']}   # pytest files of a module
+wider = {name: ['runs/many', 'runs/engine', 'runs/closed'] for name in ('runs.engine', 'runs.closed')}  # notebooks that need not name it
 verdicts = Path(__file__).with_suffix('.jsonl')
 cpu, seconds = 120, 600               # a mutant may never end: limits of what it works, and of the clock
 
 
 # Where things are
 
-def module_path(name): return next((root/'mnist_sgd').rglob(f'{name}.py'))
+def module_path(name): return root/'mnist_sgd'/f"{name.replace('.', '/')}.py"
 def notebook_of(name):
-    header = re.search(r'File to edit: (\S+)\.ipynb', module_path(name).read_text(encoding='utf-8'))
-    return Path(header[1]).name
+    return re.search(r'File to edit: (?:\.\./)+nbs/(\S+)\.ipynb', module_path(name).read_text(encoding='utf-8'))[1]
 
 
 # Mutants
@@ -238,8 +238,7 @@ def pytest_files(): return {name for names in tests.values() for name in names}
 def leaning(mutant, most=4):
     "What else may notice it: notebooks whose code names the function, a few of them, and files of pytest's"
     own, pattern = notebook_of(mutant.module), re.compile(rf'\b{re.escape(mutant.name)}\b')
-    names = sorted(p.stem for p in (root/'nbs').rglob('[01]*.ipynb'))
-    named = [n for n in names if n != own and any(pattern.search(c) for c in cells.sources(cells.read(n)))]
+    named = [n for n in cells.notebook_names() if not re.match('exercises|panels', n) and n != own and any(pattern.search(c) for c in cells.sources(cells.read(n)))]
     chosen = [n for n in wider.get(mutant.module, []) if n != own]
     return [*tests.get(mutant.module, []), *chosen, *(n for n in named[:most] if n not in chosen)]
 
