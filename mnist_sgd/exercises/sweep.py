@@ -49,8 +49,9 @@ def _short(got, *_):
 @exercise('08',
           'Find the smallest learning rate with which `epochs=5, shuffle=on` ends at an accuracy of 0.95 or '
           'more. It lies between two rows of the map: run it yourself. A factor of 1.3 is near enough: with '
-          'your lr it gets there, with `lr/1.3` it does not. Give a number.', made=True, read=_number, use=_edge,
-          agree=lambda got, want: got['accuracy'] >= .95 > got['below'], limit=60.,
+          'your lr it gets there, with `lr/1.3` it does not. Give a number.', is_value=True, parse=_number,
+          observe=_edge,
+          same=lambda got, want: got['accuracy'] >= .95 > got['below'], limit=60.,
           hints=('Learning rates are tried by factors, not by differences: 1, 0.1, 0.01 and so on.',
                  'Find one that gets there and one that does not. Then try the one in between, again and '
                  'again.',
@@ -106,7 +107,7 @@ def _record(epoch, accuracy):
 
 @exercise('08',
           'Write `best_lr(runs)`. It takes a list of `Run`s, such as `run_many` gives, and returns the lr of the '
-          'one that *ends* with the best accuracy.', use=_made_up,
+          'one that *ends* with the best accuracy.', observe=_made_up,
           cases=lambda: [({.3: [.5, .9]},), ({1.: [.4, .6, .9], .1: [.5, .7, .8]},),
                          ({3.: [.5, .95, .9], .3: [.62, .8, .93], 30.: [.5, .97, .5], 1.: [.6, .6, .7]},),
                          ({.1: [.5, .9, .8, .95], 1.: [.55, .92, .99, .6], 10.: [.5, .6, .7, .55]},),
@@ -202,7 +203,7 @@ def _(runs): return _best(runs, _last)
 # %% ../../nbs/exercises/sweep.ipynb #fa8c24bc
 @exercise('08',
           'How many times as many pictures must a batch have for its arrows to spread a *tenth* as much? Give a '
-          'number.', made=True, read=_number, agree=lambda got, want: abs(got - want) < .5,
+          'number.', is_value=True, parse=_number, same=lambda got, want: abs(got - want) < .5,
           hints=('In the lesson: how many times as many pictures for a quarter of the spread?',
                  '16 times for a quarter, and 16 is 4 times 4. It is the root that counts.',
                  'A tenth, so 10 times 10.'),

@@ -58,17 +58,17 @@ class Failure:
     kind: str     # Name of the error
     message: str  # Its first two lines
     line: str     # The learner's line, if it was in one
-    number: int   # And its number in the cell
+    lineno: int   # And its number in the cell
 
 def _failure(error, answer):
     files = {f.__code__.co_filename for f in _functions(answer)}
     own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
-    line, number = (own[-1].line or '', own[-1].lineno) if own else ('', 0)
-    return Failure(type(error).__name__, ' '.join(str(error).split('\n')[:2]).replace('\t', ''), line, number)
+    line, lineno = (own[-1].line or '', own[-1].lineno) if own else ('', 0)
+    return Failure(type(error).__name__, ' '.join(str(error).split('\n')[:2]).replace('\t', ''), line, lineno)
 
 def _where(failure):
-    if not failure.number: return ''
-    return f', in line {failure.number}' + (f': `{failure.line}`' if failure.line else '')
+    if not failure.lineno: return ''
+    return f', in line {failure.lineno}' + (f': `{failure.line}`' if failure.line else '')
 
 _errors = [
     (r"'NoneType'", r'\.grad\b', '`.grad` is None there{}.',
@@ -146,7 +146,7 @@ def _kind(ex, answer):
     return (f'Here a {wanted} is checked, and this is something else: {shown(answer)}.',
             'Call your function first.' if wanted == 'value' else itself)
 
-def _general(ex, tries, wrong):
+def _general(ex, attempts, wrong):
     "What can be said about any wrong result: diagnosis and direction, or None"
     got, want = wrong[0].got, wrong[0].want
     if got is None: return 'It returns nothing.', 'Is there a `return` in front of the result?'
@@ -157,17 +157,17 @@ def _general(ex, tries, wrong):
         return (f'The result is on `{device}`, and the input is on `{home}`.',
                 'Make new tensors where the input is, with `device=x.device`.')
     for i, name in enumerate(ex.inputs):
-        if all(i < len(t.case) and same(t.got, t.case[i]) for t in tries):
+        if all(i < len(t.case) and same(t.got, t.case[i]) for t in attempts):
             return f'What comes out is what went in: `{name}`, unchanged.', 'What has to be done to it first?'
-    if all(same(t.got, got) for t in tries) and not all(same(t.want, want) for t in tries):
-        told = f'It gives the same result whatever the input: {shown(got)}.'
-        return told, 'Which of the inputs does it not look at?'
-    other = _other_kind(got, want) or _other_shape(tries, wrong)
+    if all(same(t.got, got) for t in attempts) and not all(same(t.want, want) for t in attempts):
+        message = f'It gives the same result whatever the input: {shown(got)}.'
+        return message, 'Which of the inputs does it not look at?'
+    other = _other_kind(got, want) or _other_shape(attempts, wrong)
     if other: return other
     if isinstance(got, Tensor) and isinstance(want, Tensor) and got.shape != want.shape:
         return (f'The result has shape {list(got.shape)} where {list(want.shape)} is wanted.',
                 'Print the shape after each line: where does it go astray?')
-    return _related(ex, tries, wrong)
+    return _related(ex, attempts, wrong)
 
 def _other_kind(got, want):
     "A list, a tuple or a number where a tensor is wanted, or the other way round"
@@ -180,8 +180,8 @@ def _other_kind(got, want):
         else: more = '`torch.tensor` makes one of numbers, `torch.cat` and `torch.stack` of tensors.'
         return f'It gives a {named}, and {wanted} is wanted.', more
     if isinstance(want, Tensor) and not one and isinstance(got, (bool, int, float)):
-        told = f'It gives the plain number {shown(got)}, and a tensor of shape {list(want.shape)} is wanted.'
-        return told, 'Where does the tensor become a number?'
+        message = f'It gives the plain number {shown(got)}, and a tensor of shape {list(want.shape)} is wanted.'
+        return message, 'Where does the tensor become a number?'
     if one and isinstance(got, Tensor) and got.dim():
         few = f', of shape {list(got.shape)}' + (': brackets around a number' if got.numel() == 1 else '')
         if isinstance(want, Tensor): return None
@@ -194,12 +194,12 @@ def _reshaped(got, want): return got.numel() == want.numel() and same(got.reshap
 def _whole(got, want):
     return not got.is_floating_point() and want.is_floating_point() and same(got.to(want.dtype), want)
 
-def _other_shape(tries, wrong):
+def _other_shape(attempts, wrong):
     "The right numbers of the right result in another form"
-    if not all(isinstance(x, Tensor) for t in tries for x in (t.got, t.want)): return None
+    if not all(isinstance(x, Tensor) for t in attempts for x in (t.got, t.want)): return None
     got, want = wrong[0].got, wrong[0].want
     mine, right = list(got.shape), list(want.shape)
-    def always(related): return all(same(t.got, t.want) or related(t.got, t.want) for t in tries)
+    def always(related): return all(same(t.got, t.want) or related(t.got, t.want) for t in attempts)
     if always(_turned): return ('The numbers are right, but rows and columns have changed places: '
                                 f'the shape is {mine} where {right} is wanted.',
                                 '`.T` turns a matrix over: is one too many, or one missing?')
@@ -227,21 +227,21 @@ _factors = [(-1, 'Every number has the wrong sign.', 'What is taken away from wh
             (100, 'Every number is 100 times the right one.', 'A percentage? A share is a number from 0 to 1.'),
             (.01, 'Every number is a hundredth of the right one.', 'Where does the 100 come from?')]
 
-def _related(ex, tries, wrong):
+def _related(ex, attempts, wrong):
     "One simple relation to the right result, on all inputs: diagnosis and direction, or None"
-    pairs = [(_numbers(t.got), _numbers(t.want)) for t in tries]
+    pairs = [(_numbers(t.got), _numbers(t.want)) for t in attempts]
     if any(g is None or w is None or len(g) != len(w) for g, w in pairs): return None
-    pairs = [(g, w, t.case) for (g, w), t in zip(pairs, tries)]
-    if not all(_same_shapes(t.got, t.want) for t in tries): return None
+    pairs = [(g, w, t.case) for (g, w), t in zip(pairs, attempts)]
+    if not all(_same_shapes(t.got, t.want) for t in attempts): return None
     telling = {round(v, 6) for t in wrong for v in _numbers(t.want).tolist() if v}
     if len(telling) < 2: return None                     # one number is twice, half or minus many others
     def always(related): return all(same(g, related(w, case)) for g, w, case in pairs)
-    for k, *told in _factors:
-        if always(lambda w, case: k*w): return told
+    for k, *message in _factors:
+        if always(lambda w, case: k*w): return message
     if not isinstance(wrong[0].want, dict) and always(lambda w, case: 1 - w):
         return 'Every number is 1 minus the right one.', 'Which of the two parts of 1 is asked for?'
     for i, name in enumerate(ex.inputs):
-        if not all(i < len(t.case) for t in tries) or all(_rows(t.case[i]) == 1 for t in wrong): continue
+        if not all(i < len(t.case) for t in attempts) or all(_rows(t.case[i]) == 1 for t in wrong): continue
         if always(lambda w, case: w*_rows(case[i])): return (
             f'Every number is as many times too large as `{name}` is long, here {_rows(wrong[0].case[i])} times.',
             'A sum grows with the length, a mean does not.')
@@ -269,5 +269,5 @@ def _where_apart(got, want):
 def _details(ex, t):
     mine, want = _apart(t.got, t.want)
     given = '\n'.join(f'{n} = {shown(x)}' for n, x in zip(ex.inputs, t.case))
-    told = ('input', given), ('expected', shown(want)), ('got', shown(mine)), ('it differs', _where_apart(mine, want))
-    return tuple(p for p in told if p[1])
+    message = ('input', given), ('expected', shown(want)), ('got', shown(mine)), ('it differs', _where_apart(mine, want))
+    return tuple(p for p in message if p[1])
