@@ -126,8 +126,8 @@ call('cli.make_parser'); assert call('cli.main', ['--epochs', '1', '--source', '
 # practice
 assert call('limit.within', 5, lambda: 1) == 1; called |= {'limit.TooLong', 'limit.patience', 'limit.tick'}
 assert call('check.same', 1., 1) and call('check.untouched', ...) and call('check.shown', torch.zeros(2))
-assert call('check.Verdict', 'x', 'right').passed and repr(call('check.Note', 'x', ('y',))); called |= {'check.Failure', 'check.Mistake', 'check.Try'}
-one = call('check.exercise', '99', 'one', made=True, hints='abc')(lambda: 1)
+assert call('check.Verdict', 'x', 'right').passed and repr(call('check.Note', 'x', ('y',))); called |= {'check.Failure', 'check.Mistake', 'check.Attempt'}
+one = call('check.exercise', '99', 'one', is_value=True, hints='abc')(lambda: 1)
 assert isinstance(one, names['check.Exercise']) and one.check(1); called.add('check.Exercise')
 for name, e in names.items():
     if isinstance(e, names['check.Exercise']): assert not e.check(None) and e.hint() and e.solution() and e.check(e.right), name; called.add(name)

@@ -9,7 +9,8 @@ import contextlib, dis, linecache, re, sys
 from dataclasses import replace
 from unittest import mock
 import cells, pytest, torch
-import mnist_sgd.bugs, mnist_sgd.check as check, mnist_sgd.engine as engine
+import mnist_sgd.practice.check as check, mnist_sgd.runs.engine as engine
+from mnist_sgd.buglab import game, probes
 from mnist_sgd.runs.recipe import Recipe, parse_recipe, recipe_text
 from mnist_sgd.runs.rounding import OtherOrder
 
@@ -96,7 +97,7 @@ def collected(notebook):
     "The exercises of a notebook that take a recipe or a number, with the answers that are named for them"
     found = []
     def prove(ex, *right):
-        if not ex.read: return
+        if not ex.parse: return
         told = [text for hint in ex.hints for text in re.findall('`(lr=[^`]+epochs=[^`]+)`', hint)]
         wrong = [(m.answer(), m.direction) for m in ex.mistakes]
         found.append((ex, [(a, '') for a in (ex.right, *right, *told)] + wrong))
@@ -105,7 +106,7 @@ def collected(notebook):
 
 def judged(ex, answer):
     "The verdict, and the watch that looked on"
-    for f in ex.use.__globals__.values():                             # what another order has reached counts no more
+    for f in ex.observe.__globals__.values():                             # what another order has reached counts no more
         if getattr(f, '__module__', '') == '__main__' and hasattr(f, 'cache_clear'): f.cache_clear()
     with Watch() as watch: return check._verdict(ex, answer, ex.limit), watch
 
@@ -115,9 +116,9 @@ def as_text(answer): return recipe_text(answer) if isinstance(answer, Recipe) el
 def answers(orders):
     "Answers for which something is trained: exercise, answer, the direction that is right for it, verdicts and watches"
     found = []
-    notebooks = sorted(p.stem for p in (cells.root/'nbs').glob('20_exercises_*.ipynb'))
+    notebooks = [n for n in cells.notebook_names() if n.startswith('exercises/')]
     for ex, named in (pair for notebook in notebooks for pair in collected(notebook)):
-        ex.wants
+        ex.expected
         for answer, direction in named:
             tries = []
             for order in orders:
@@ -157,16 +158,16 @@ def test_verdict_of_no_chaos(answers):
 def test_challenges(orders):
     "The recipes that meet a challenge do so everywhere; where rounding decides, far above the bar"
     for order in orders:
-        with OtherOrder(order), Watch() as watch: run_cells('23_lab_parts')
+        with OtherOrder(order), Watch() as watch: run_cells('lab/parts')
         assert watch.compared and not watch.thin, '\n'.join(watch.thin)
 
 def test_symptoms(orders):
     "A bug shows what it promises, and what the Bug Lab says of some bugs and of some codes is true"
-    run = mnist_sgd.bugs.run_loop
+    run = probes.run_loop
     for order in orders:
         watch = Watch()
         with OtherOrder(order):
-            names = run_cells('24_bugs', until='shows')
+            names = run_cells('buglab/probes', until='shows')
             healthy = watch.evidence(names['healthy'])
             seen = {name: watch.evidence(e) for name, e in names['seen'].items()}
             for name, shown in names['shows'].items(): assert shown(seen[name], healthy), name
@@ -174,8 +175,8 @@ def test_symptoms(orders):
             kept[names['loop_source']] = healthy
             def run_loop(source, data, seed=42):
                 return kept[source] if seed == 42 else watch.evidence(run(source, data, seed))
-            with mock.patch.multiple(mnist_sgd.bugs, run_loop=run_loop, _picture=lambda *_: ''):
-                run_cells('bug_lab')
+            drawn = dict(run_loop=run_loop, _picture=lambda *_: '')
+            with mock.patch.multiple(probes, **drawn), mock.patch.multiple(game, **drawn): run_cells('bug_lab')
         assert watch.compared and not watch.thin, '\n'.join(watch.thin)
 
 def test_watches():

@@ -14,7 +14,7 @@ from ..practice.diagnose import same
 # %% ../../nbs/exercises/beyond.ipynb #5380b6d1
 @exercise('09',
           'How many parameters has a net that goes from 784 pixels through 30 hidden numbers to 1 score? Give '
-          'a number.', made=True, read=_number, agree=lambda got, want: got == want,
+          'a number.', is_value=True, parse=_number, same=lambda got, want: got == want,
           hints=('There are two layers, and each has weights and biases.',
                  'A layer from `a` numbers to `b` has `a*b` weights and `b` biases.',
                  '784*30 weights and 30 biases, then 30*1 and 1.'),
@@ -139,7 +139,7 @@ def _(workers, sizes): return _astray(workers, sizes, torch.clone)
 @exercise('09',
           'Train an epoch on all 12,396 pictures, in batches of 64, with `Accumulate(opt, 4)`. How many *pictures* '
           'have put their gradient into `.grad` when the epoch ends, without a move that used it? Give a number.',
-          made=True, read=_number, agree=lambda got, want: got == want,
+          is_value=True, parse=_number, same=lambda got, want: got == want,
           hints=('How many batches are there, and how many pictures has the last one?',
                  '193 full batches and a short one. Every fourth batch makes a move, so how many batches come '
                  'after the last move?',

@@ -111,7 +111,7 @@ def _pairs():
           'Write `batches(x, y, batch_size)`: a list of pairs `(xb, yb)`, in order, each with `batch_size` '
           'rows of `x` and the same rows of `y`. The last one is shorter if need be. (A generator or a `zip` that '
           'gives these pairs will do as well.)', cases=_pairs,
-          use=lambda answer, x, y, batch_size: _listed(answer(x, y, batch_size)),
+          observe=lambda answer, x, y, batch_size: _listed(answer(x, y, batch_size)),
           hints=('At which rows do the batches begin?',
                  '`range(0, len(x), batch_size)` gives the beginnings.',
                  'A slice `x[i:i+batch_size]` that reaches beyond the end just stops there.'),
@@ -176,7 +176,7 @@ def _(x, y, size): return [(x[i], y[i]) for i in torch.randperm(len(x)).split(si
 # %% ../../nbs/exercises/data.ipynb #b81f93da
 @exercise('00',
           'How many pictures does the last batch have, when 12,396 pictures are dealt out in 49 batches of '
-          '256? Give a number.', made=True, read=float, agree=lambda got, want: got == want,
+          '256? Give a number.', is_value=True, parse=float, same=lambda got, want: got == want,
           hints=('All batches but the last are full.',
                  '48 full batches come first.',
                  'What is left of 12,396 after taking away 48 times 256?'),

@@ -36,9 +36,9 @@ def _sloped(answer, f, x):
 
 @exercise('03',
           'Write `my_slope(f, x)`: how steep the function `f` is at the number `x`, found by trying on both '
-          'sides: a little above `x`, and a little below. (To within 1 part in 200.)', use=_sloped,
+          'sides: a little above `x`, and a little below. (To within 1 part in 200.)', observe=_sloped,
           cases=lambda: [(line, 2.), (square, 3.), (cube, -1.), (kink, 0.)],
-          agree=lambda got, want: isinstance(got, float) and same(got, want, 5e-3),
+          same=lambda got, want: isinstance(got, float) and same(got, want, 5e-3),
           hints=('Nudge `x` a little up, and a little down, as the lesson does with the bias.',
                  'How much does `f` change, and over which distance?',
                  'With steps of `h` to both sides, the distance between the two points is `2*h`.'),
@@ -272,7 +272,7 @@ def _each(batches, seed):
           'holds the gradient of the *mean loss over all pictures* of `batches`, a list of `(xb, yb)`, not '
           'all equally large. Nothing of an earlier call may be left in it. `model.parameters()` goes through '
           'them, as often as you call it. `calc_grad(xb, yb, model)` may be used; it takes a `loss_func`, too.',
-          use=_accumulated,
+          observe=_accumulated,
           cases=lambda: [(_batches(3), 1), (_batches(2, 2), 2), (_batches(4, 1), 3), (_batches(3, 3, 1), 4)],
           hints=('`backward()` adds. So start from nothing, and let it add.',
                  'Each batch\'s loss is the mean over *its* pictures. How much does it count in the mean over '

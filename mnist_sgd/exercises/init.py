@@ -30,7 +30,7 @@ def _drawn_alike(got, want):
 @exercise('01',
           'Write `my_init_params(size, std)`: a tensor of shape `size`, drawn from the bell curve with mean 0 '
           'and spread `std`, that requires grad and is a leaf (what `backward()` fills the `.grad` of).',
-          use=_drawn, agree=_drawn_alike, cases=lambda: [((784, 1), 1.), ((1000,), .1), ((40, 20), 10.)],
+          observe=_drawn, same=_drawn_alike, cases=lambda: [((784, 1), 1.), ((1000,), .1), ((40, 20), 10.)],
           hints=('`torch.randn(size)` draws from the bell curve with a spread of 1.',
                  'Widen first; ask for gradients at the very end.',
                  '`requires_grad_()` changes a tensor in place and returns it.'),
@@ -113,7 +113,7 @@ def _scored(answer, xb, weights, bias):
 
 @exercise('01',
           'Write `my_linear(xb, weights, bias)`: a score for each row of `xb`, as a column. Shapes: `[n,d]`, '
-          '`[d,1]`, `[1]`, and `[n,1]` comes out. Try without a loop.', cases=_linear_cases, use=_scored,
+          '`[d,1]`, `[1]`, and `[n,1]` comes out. Try without a loop.', cases=_linear_cases, observe=_scored,
           hints=('For one picture: multiply each pixel by its weight, add up, add the bias.',
                  '`@` does the multiplying and the adding up for all rows at once.',
                  '`xb@weights` has shape `[n,1]`. One more number has to be added.'),
@@ -220,8 +220,8 @@ def _tried_std(std):
 @exercise('01',
           'Find an `std` for `init_params` at which *more than half* of the validation pictures are saturated '
           '(p below 0.01 or above 0.99). Weights drawn anew give another share, so the check takes the draw that the '
-          'dial shows. Give a number.', made=True, read=float, use=_tried_std,
-          agree=lambda got, want: got['share'] > .5, hints=('Wider weights make larger scores.',
+          'dial shows. Give a number.', is_value=True, parse=float, observe=_tried_std,
+          same=lambda got, want: got['share'] > .5, hints=('Wider weights make larger scores.',
                  'The lesson prints the share for four values of std.',
                  'At 0.1 there is next to none; at 1 there are most.'),
           why='With std 1 a score is a sum of about a hundred bright pixels times a weight each, and ten is a '

@@ -48,7 +48,7 @@ def _hooks(cls):
 # %% ../../nbs/exercises/learner.ipynb #1384eeb3
 @exercise('06',
           'Write a fastai callback, `class LossLog(Callback)`, that keeps the loss of each *training* batch '
-          'of a `fit`, as a plain Python float, in a list `.losses`.', made=True, use=_logged,
+          'of a `fit`, as a plain Python float, in a list `.losses`.', is_value=True, observe=_logged,
           cases=lambda: [(1,), (2,)],
           hints=('When is a batch done, and how does a callback know that it is a training batch? Look at '
                  '`Count` in the lesson.',
@@ -223,7 +223,7 @@ def _many(n, batch_size):
 @exercise('06',
           'Write `my_validate(learn)`, with a `for` loop of your own: the accuracy of `learn.model` over the '
           'batches of `learn.dls.valid`, from 0 to 1, exact also when the last batch is shorter.',
-          use=_validated,
+          observe=_validated,
           cases=lambda: [_scored(2, [.2, 1.5], [1., 1.]), _scored(2, [.3, -1.2, .8, -.6], [1., 1., 1., 0.]),
                          _scored(4, [2.1, .4, -.7, -1.9, .9], [1., 0., 0., 0., 0.]), _many(7, 3), _many(22, 8)],
           hints=('Count the pictures that are right, and count all pictures.',

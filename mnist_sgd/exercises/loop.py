@@ -34,7 +34,7 @@ def _step_cases():
 
 @exercise('04',
           'Write `my_step(params, lr)`. For each tensor in `params`: move it by `lr` gradients downwards, in '
-          'place and unseen by autograd, then forget its gradient.', use=_stepped, agree=_moved_alike,
+          'place and unseen by autograd, then forget its gradient.', observe=_stepped, same=_moved_alike,
           cases=_step_cases,
           hints=('Two moves: the step, and the forgetting. In which order?',
                  '`torch.no_grad()` is for what autograd shall not see. `-=` changes a tensor in place.',
@@ -151,7 +151,7 @@ def _stepping(dl, lr, zero=True, sign=-1, each=True):
           'Write `my_train_epoch(model, dl, lr, params)`: one pass over `dl`. For each batch: the gradient '
           '(`calc_grad(xb, yb, model)` or your own), a step of `lr` for each of `params`, and forget.',
           cases=lambda: [(_batches(2), 1.), (_batches(3, 3), 1.), (_batches(4, 4, 2, seed=7), .5)],
-          use=_after_epoch, hints=('A loop over the batches, and in it what you wrote before.',
+          observe=_after_epoch, hints=('A loop over the batches, and in it what you wrote before.',
                  'Gradient, step, forget: three moves, all of them inside the loop.',
                  '`calc_grad(xb, yb, model)`; under `no_grad` `p -= lr*p.grad` for each `p`; `p.grad.zero_()` '
                  'for each `p`.'), why='Every batch gets a step of its own, with a gradient of its own.')

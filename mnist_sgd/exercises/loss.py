@@ -29,7 +29,7 @@ def _predictions():
 @exercise('02',
           'Write `my_mnist_loss(preds, targets)`: the mean distance of `preds.sigmoid()` from the label, a '
           'single number that `backward()` can be called on. Both are columns, `[n,1]`; a target is 1 for a '
-          'three and 0 for a seven.', cases=lambda: list(_predictions()), use=_loss_and_grad,
+          'three and 0 for a seven.', cases=lambda: list(_predictions()), observe=_loss_and_grad,
           hints=('How far is p from 1, and how far from 0?',
                  '`torch.where(condition, a, b)` takes `a` where the condition holds and `b` elsewhere.',
                  'For a three the distance is `1-p`, for a seven `p`. Then the mean.'),
@@ -182,7 +182,7 @@ def _(preds, yb): return 1 - mnist_loss(preds, yb)
 # %% ../../nbs/exercises/loss.ipynb #e8bd0c1d
 @exercise('02',
           'What is the accuracy of a model that calls *every* validation picture a three? Give a number, to '
-          'four decimals or more. (`sizes` in lesson 00 has what you need.)', made=True, read=float,
+          'four decimals or more. (`sizes` in lesson 00 has what you need.)', is_value=True, parse=float,
           hints=('On which pictures is it right?',
                  'There are 1,010 threes in the validation set. And how many pictures?',
                  '1,010 of 2,038.'), why='Remember it: a number like this says "everything is a three".')
@@ -222,7 +222,7 @@ def _(): return .496
 def _(): return 49.5584
 
 # %% ../../nbs/exercises/loss.ipynb #f2593ee6
-@exercise('02', 'What is `mnist_loss` when every p is 0.5? Give a number.', made=True, read=float,
+@exercise('02', 'What is `mnist_loss` when every p is 0.5? Give a number.', is_value=True, parse=float,
           hints=('What is the distance of 0.5 from 1, and from 0?',
                  'It does not matter which label a picture has.',
                  'Every picture is off by the same amount.'),

@@ -38,7 +38,7 @@ def _values(): return [[torch.tensor([1., -2.])], [_random(2, 1), _random(1, see
 
 @exercise('05', 'Write a class `MyOptim(params, lr)` with two methods: `step()` moves each parameter by `lr` '
           'gradients downwards, `zero_grad()` forgets the gradients. `params` may be a generator, such as '
-          '`model.parameters()`.', made=True, use=_optim_rounds,
+          '`model.parameters()`.', is_value=True, observe=_optim_rounds,
           cases=lambda: [(v, .1, 'sum of p**2') for v in _values()],
           hints=('It has to remember two things: the parameters and `lr`.',
                  'A generator can be walked through once. What keeps all that comes out of it?',
@@ -144,8 +144,8 @@ def _(): return _with_step(lambda p, lr: p.sub_(p.grad))
 # %% ../../nbs/exercises/optimizer.ipynb #c7ffc44c
 @exercise('05', 'Write a class `MyMomentum(params, lr, momentum)`. Each parameter has a velocity, 0 at first. '
           '`step()` makes it `momentum` times itself plus the gradient, then moves the parameter by `lr` '
-          'velocities downwards. `zero_grad()` forgets the gradients, and not the velocities.', made=True,
-          use=_momentum_rounds,
+          'velocities downwards. `zero_grad()` forgets the gradients, and not the velocities.', is_value=True,
+          observe=_momentum_rounds,
           cases=lambda: [(v, .1, m, 'sum of p**2') for v, m in zip(_values(), (.5, .9))],
           hints=('What has to be remembered from one step to the next, for each parameter?',
                  'A list of tensors of zeros, made in `__init__`, one for each parameter.',
@@ -279,8 +279,8 @@ def _stuck(got): return abs(got['accuracy'] - 1010/2038) < 1e-6
 @exercise('05',
           'Give a recipe of *one* epoch that ends where the mystery began, at an accuracy of 0.4956, and that '
           'ends above 0.97 when nothing but `shuffle` is flipped. A text will do, such as `lr=0.1, epochs=1`.',
-          made=True, read=read_recipe, use=_book, limit=60.,
-          agree=lambda got, want: got['epochs'] == 1 and not got['shuffle'] and _stuck(got) and got['flipped'] > .97,
+          is_value=True, parse=read_recipe, observe=_book, limit=60.,
+          same=lambda got, want: got['epochs'] == 1 and not got['shuffle'] and _stuck(got) and got['flipped'] > .97,
           hints=('At 0.4956 everything is called a three. What made the model so certain?',
                  'In file order, the first 23 batches are all threes. A step must be long enough to saturate '
                  'the sigmoid.',
@@ -312,4 +312,4 @@ def _(): return Recipe(lr=.1, epochs=1)
 @book_epoch.mistake(lambda got, want: 'It is stuck as it should be, but shuffling repairs it to '
                         f'{got["flipped"]:.4f} only.', 'Such long steps do harm in any order.',
                     when=lambda got, want: got['flipped'] <= .97)
-def _(): return Recipe(lr=10_000., epochs=1)
+def _(): return Recipe(lr=20., epochs=1, momentum=.9)
