@@ -25,23 +25,23 @@ def net_size():
 # %% ../../nbs/exercises/beyond.ipynb #0b8fe724
 @net_size.mistake('Either the biases or the whole last layer is missing: do you have both?',
                   'Each of the 30 hidden numbers has a bias, and so has the score; 30 weights lead to it.')
-def _(): return 784*30 + 30
+def _without_last_layer(): return 784*30 + 30
 
 @net_size.mistake('The last bias is missing.', 'The score has one, too.')
-def _(): return 784*30 + 30 + 30
+def _without_last_bias(): return 784*30 + 30 + 30
 
 @net_size.mistake('This is the first layer alone.',
                   'From the 30 hidden numbers to the score there is one more.',
                   when=lambda got, want: got in (784*30, 784*30 + 31))
-def _(): return 784*30
+def _first_layer_only(): return 784*30
 
 @net_size.mistake('This is how many numbers pass through the net, and not how many it learns.',
                   'Between two layers there is a weight for each *pair*.')
-def _(): return 784 + 30 + 1
+def _numbers_passing_through(): return 784 + 30 + 1
 
 @net_size.mistake('This is the linear model, which has no hidden layer.',
                   'The pixels do not reach the score directly.')
-def _(): return 784 + 1
+def _linear_model(): return 784 + 1
 
 # %% ../../nbs/exercises/beyond.ipynb #ade232da
 def _workers(*sizes):
@@ -65,65 +65,65 @@ def my_average_grads(grads_by_worker, sizes):
 # %% ../../nbs/exercises/beyond.ipynb #7426c552
 @my_average_grads.mistake('This is the plain mean, so a worker with few pictures counts as much as one with many.',
                        'Weight each by its size.')
-def _(workers, sizes): return [sum(gs)/len(gs) for gs in zip(*workers)]
+def _plain_mean(workers, sizes): return [sum(gs)/len(gs) for gs in zip(*workers)]
 
 @my_average_grads.mistake('The gradients are added up, so the step gets longer with each worker.',
                        'A mean over all pictures does not grow with the number of workers.')
-def _(workers, sizes): return [sum(gs) for gs in zip(*workers)]
+def _gradients_summed(workers, sizes): return [sum(gs) for gs in zip(*workers)]
 
 @my_average_grads.mistake('You weighted, but did not divide.', 'How many pictures are there in all?')
-def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes)) for gs in zip(*workers)]
+def _never_divided(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes)) for gs in zip(*workers)]
 
 @my_average_grads.mistake('This is the first worker alone.', 'The others have seen pictures, too.')
-def _(workers, sizes): return workers[0]
+def _first_worker(workers, sizes): return workers[0]
 
 @my_average_grads.mistake('This is the last worker alone.', 'Keep what the workers before it gave.')
-def _(workers, sizes): return workers[-1]
+def _last_worker(workers, sizes): return workers[-1]
 
 @my_average_grads.mistake('You divided by the number of workers after weighting.',
                        'Each picture counts once: divide by the number of pictures.')
-def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/len(sizes) for gs in zip(*workers)]
+def _divided_by_workers(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/len(sizes) for gs in zip(*workers)]
 
 @my_average_grads.mistake('The list has an entry for each worker; it should have one for each parameter.',
                        'Turn the list of lists around: `zip(*grads_by_worker)`.',
                        when=lambda got, want, *_: got and all(isinstance(g, (list, tuple)) for g in got))
-def _(workers, sizes): return [[g*n/sum(sizes) for g in gs] for gs, n in zip(workers, sizes)]
+def _one_entry_a_worker(workers, sizes): return [[g*n/sum(sizes) for g in gs] for gs, n in zip(workers, sizes)]
 
 @my_average_grads.mistake('This is the worker with the most pictures, alone.',
                           'The others count, too, by their size.',
                        when=lambda got, want, workers, sizes: same(got, workers[sizes.index(max(sizes))]))
-def _(workers, sizes): return workers[sizes.index(max(sizes))]
+def _largest_worker(workers, sizes): return workers[sizes.index(max(sizes))]
 
 @my_average_grads.mistake('You add up lists: these are all the gradients of a worker, and not its gradient of one '
                        'parameter.', '`zip` takes the workers one by one: `zip(*grads_by_worker)`, with the star.')
-def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(workers)]
+def _lists_added_up(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(workers)]
 
 @my_average_grads.mistake('You added up different parameters of one worker, and the sizes belong to workers.',
                        'Turn the list of lists around first.')
-def _(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in workers]
+def _parameters_added_up(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in workers]
 
 @my_average_grads.mistake('Only the first parameter is in the list.', 'Is the `return` inside the loop?',
                        when=lambda got, want, *_: len(got) == 1 and same(got[0], want[0]))
-def _(workers, sizes):
+def _first_parameter_only(workers, sizes):
     for gs in zip(*workers): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes)]
 
 @my_average_grads.mistake('Only the first worker\'s share is in it.',
                        'Is the loop over the workers left after its first round?')
-def _(workers, sizes): return [g*sizes[0]/sum(sizes) for g in workers[0]]
+def _first_share_only(workers, sizes): return [g*sizes[0]/sum(sizes) for g in workers[0]]
 
 @my_average_grads.mistake('You divided by the number of pictures without weighting before.',
                        'Multiply each gradient by the size of its worker first.')
-def _(workers, sizes): return [sum(gs)/sum(sizes) for gs in zip(*workers)]
+def _never_weighted(workers, sizes): return [sum(gs)/sum(sizes) for gs in zip(*workers)]
 
 @my_average_grads.mistake('The first worker is not weighted, as the others are.',
                        'A sum that begins with its gradients begins with too little.')
-def _(workers, sizes):
+def _first_unweighted(workers, sizes):
     return [(gs[0] + sum(g*n for g, n in zip(gs[1:], sizes[1:])))/sum(sizes) for gs in zip(*workers)]
 
 @my_average_grads.mistake('This is a generator, which has not computed anything yet.',
                           'Put square brackets round it.',
                        when=lambda got, *_: hasattr(got, '__next__'))
-def _(workers, sizes): return (sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(*workers))
+def _not_computed_yet(workers, sizes): return (sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(*workers))
 
 def _astray(workers, sizes, turn):
     return [(torch.stack(gs)*turn(torch.tensor(sizes))).sum(0)/sum(sizes) for gs in zip(*workers)]
@@ -133,7 +133,7 @@ def _rows(sizes): return sizes[:,None]
 @my_average_grads.mistake('The sizes went along the rows or the columns of a gradient, and not along the workers.',
                        'For stacked gradients `[W,...]` they need the shape `[W,1,1]`; or go through the workers.',
                        when=lambda got, want, *case: any(same(got, _astray(*case, f)) for f in (torch.clone, _rows)))
-def _(workers, sizes): return _astray(workers, sizes, torch.clone)
+def _sizes_along_rows(workers, sizes): return _astray(workers, sizes, torch.clone)
 
 # %% ../../nbs/exercises/beyond.ipynb #7ff96d5a
 @exercise('09',
@@ -153,46 +153,46 @@ def left_over():
 # %% ../../nbs/exercises/beyond.ipynb #ae7b24ad
 @left_over.mistake('This is the last batch, and before it one more has been waiting.',
                    'How many batches come after the last move?')
-def _(): return 44
+def _last_batch(): return 44
 
 @left_over.mistake('This is the number of batches.', 'How many pictures do they have?')
-def _(): return 2
+def _number_left(): return 2
 
 @left_over.mistake('You took the last two batches to be full ones.', '12,396 is not a multiple of 64.')
-def _(): return 128
+def _two_full_ones(): return 128
 
 @left_over.mistake('This is the number of batches in the epoch.',
                    'Which of them come after the last move?')
-def _(): return 194
+def _batches_in_the_epoch(): return 194
 
 @left_over.mistake('This is the number of moves.', 'Four batches each. Which batches does that leave?')
-def _(): return 48
+def _number_of_moves(): return 48
 
 @left_over.mistake('These are the pictures that *were* used in a move.', 'How many does that leave?')
-def _(): return 48*4*64
+def _images_used(): return 48*4*64
 
 @left_over.mistake('This is one full batch. It is one of two that come after the last move.',
                    'How long is the other?')
-def _(): return 64
+def _one_full_batch(): return 64
 
 @left_over.mistake('Is it one batch? There are more, and pictures are asked for.',
                    'What is 194 divided by 4, and its rest?')
-def _(): return 1
+def _one_batch(): return 1
 
 @left_over.mistake('This is how many moves the batches would make, or the part of a move that is missing.',
                    'The part of a move that is left is made of batches, and those of pictures.',
                    when=lambda got, want: got in (.5, 48.5))
-def _(): return 48.5
+def _part_of_a_move(): return 48.5
 
 @left_over.mistake('You took three batches to be left over.', 'How often does four go into 194?')
-def _(): return 64 + 64 + 44
+def _three_left_over(): return 64 + 64 + 44
 
 @left_over.mistake('These are the last four batches.', 'Do they end with a move?')
-def _(): return 3*64 + 44
+def _last_four_batches(): return 3*64 + 44
 
 @left_over.mistake('These are all the pictures.', 'Most of them were used in a move.')
-def _(): return 12_396
+def _all_images(): return 12_396
 
 @left_over.mistake('That would be so if four went into the number of batches.',
                    'How many batches are there?')
-def _(): return 0
+def _none_left(): return 0

@@ -30,44 +30,44 @@ def to_rows(images):
 # %% ../../nbs/exercises/data.ipynb #09041ea9
 @to_rows.mistake('The shape is right, but the numbers still go up to 255.',
                  'A white pixel is 255 now and has to be 1.')
-def _(images): return images.reshape(-1, 784).float()
+def _up_to_255(images): return images.reshape(-1, 784).float()
 
 @to_rows.mistake('The shape is right, but the numbers are still whole ones from 0 to 255.',
                  'Turn them into floats, and make 255 a 1.')
-def _(images): return images.reshape(-1, 784)
+def _whole_up_to_255(images): return images.reshape(-1, 784)
 
 @to_rows.mistake('You divided by the brightest pixel that happens to be there, and not every picture has a white one.',
                  'White is 255, in dark pictures as well.')
-def _(images): return images.reshape(-1, 784) / images.max()
+def _by_the_brightest_pixel(images): return images.reshape(-1, 784) / images.max()
 
 @to_rows.mistake(lambda got, want, images: f'The numbers are right, but the shape is still {list(got.shape)}.',
                  'A picture has to become one row of 784 numbers.')
-def _(images): return images / 255
+def _shape_untouched(images): return images / 255
 
 @to_rows.mistake('Each picture is a column here, and it should be a row.',
                  'The number of pictures comes first in the shape.')
-def _(images): return images.reshape(-1, 784).T / 255
+def _images_as_columns(images): return images.reshape(-1, 784).T / 255
 
 @to_rows.mistake('`//` cuts the fraction off: all grey is gone, and only 0 and 1 are left.',
                  'Divide with a single `/`, which gives floats.',
                  when=lambda got, want, images: got.shape == want.shape and not (got*(got - 1)).any())
-def _(images): return images.reshape(-1, 784) // 255
+def _fractions_cut_off(images): return images.reshape(-1, 784) // 255
 
 @to_rows.mistake('Rows and columns have changed places: what stood in row 2, column 3 is now in column 86.',
                  'The last two dimensions should stay in their order.')
-def _(images): return images.transpose(1, 2).reshape(-1, 784) / 255
+def _rows_and_columns_swapped(images): return images.transpose(1, 2).reshape(-1, 784) / 255
 
 @to_rows.mistake('White comes out a little below 1: you divided by 256.',
                  'Which is the largest number that a pixel can have?')
-def _(images): return images.reshape(-1, 784) / 256
+def _by_256(images): return images.reshape(-1, 784) / 256
 
 @to_rows.mistake('The shape is right, but each row holds pixels of several pictures.',
                  'Leave the first dimension where it is, and unroll the other two.')
-def _(images): return images.permute(1, 2, 0).reshape(-1, 784) / 255
+def _pixels_of_several_images(images): return images.permute(1, 2, 0).reshape(-1, 784) / 255
 
 @to_rows.mistake('All pictures hang together in one long row.',
                  'One row for each of them: a shape has two sizes here.')
-def _(images): return images.flatten() / 255
+def _one_long_row(images): return images.flatten() / 255
 
 # %% ../../nbs/exercises/data.ipynb #ef386aab
 @exercise('00',
@@ -84,22 +84,22 @@ def make_labels(n_threes, n_sevens):
 # %% ../../nbs/exercises/data.ipynb #0c1053df
 @make_labels.mistake(lambda got, want, *n: f'The labels have shape {list(got.shape)}: a row of numbers, and '
                          'not a column.', 'What would `[N]` against `[N,1]` broadcast to?')
-def _(n3, n7): return torch.cat([torch.ones(n3), torch.zeros(n7)])
+def _labels_in_a_row(n3, n7): return torch.cat([torch.ones(n3), torch.zeros(n7)])
 
 @make_labels.mistake('Threes and sevens have changed places: here a three is 0.',
                      'The question is "is it a three?", and 1 means yes.')
-def _(n3, n7): return torch.cat([torch.zeros(n3, 1), torch.ones(n7, 1)])
+def _sevens_are_1(n3, n7): return torch.cat([torch.zeros(n3, 1), torch.ones(n7, 1)])
 
 @make_labels.mistake('The values are right, but the sevens come first.', 'In which order are the pictures?')
-def _(n3, n7): return torch.cat([torch.zeros(n7, 1), torch.ones(n3, 1)])
+def _sevens_first(n3, n7): return torch.cat([torch.zeros(n7, 1), torch.ones(n3, 1)])
 
 @make_labels.mistake('The labels are whole numbers.',
                      'A loss subtracts them from floats: write `1.`, or end with `.float()`.')
-def _(n3, n7): return torch.tensor([1]*n3 + [0]*n7)[:,None]
+def _whole_numbers(n3, n7): return torch.tensor([1]*n3 + [0]*n7)[:,None]
 
 @make_labels.mistake('This is one row with N columns, shape `[1,N]`.',
                      'It has to stand upright: one label in each row.')
-def _(n3, n7): return torch.tensor([1.]*n3 + [0.]*n7)[None]
+def _one_row_of_columns(n3, n7): return torch.tensor([1.]*n3 + [0.]*n7)[None]
 
 # %% ../../nbs/exercises/data.ipynb #3476f710
 def _listed(x): return list(x) if isinstance(x, Iterator) else x
@@ -123,37 +123,37 @@ def batches(x, y, batch_size):
 # %% ../../nbs/exercises/data.ipynb #6d0e4da8
 @batches.mistake(lambda got, want, x, y, size: f'The last {len(x) % size} of {len(x)} rows are missing.',
                  'The last batch may be shorter, but it counts.')
-def _(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) - size + 1, size)]
+def _rest_dropped(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) - size + 1, size)]
 
 @batches.mistake('There is an empty batch at the end.',
                  'Where does the last batch begin if the rows come out even?')
-def _(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) + 1, size)]
+def _empty_batch_at_the_end(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) + 1, size)]
 
 @batches.mistake('The batches overlap: each begins one row after the last.',
                  'How far is it from one beginning to the next?')
-def _(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(len(x))]
+def _overlapping_batches(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(len(x))]
 
 @batches.mistake('`x` is cut, but each batch comes with all of `y`.', 'Cut both at the same rows.')
-def _(x, y, size): return [(x[i:i+size], y) for i in range(0, len(x), size)]
+def _labels_not_cut(x, y, size): return [(x[i:i+size], y) for i in range(0, len(x), size)]
 
 @batches.mistake('You made `batch_size` batches; it should be `batch_size` rows in each.',
                  '`chunk` counts pieces, `split` counts rows.')
-def _(x, y, size): return list(zip(x.chunk(size), y.chunk(size)))
+def _batch_size_batches(x, y, size): return list(zip(x.chunk(size), y.chunk(size)))
 
 @batches.mistake('The labels are missing.', 'A batch is a pair: the pictures and their labels.')
-def _(x, y, size): return list(x.split(size))
+def _images_alone(x, y, size): return list(x.split(size))
 
 @batches.mistake('Only the first batch comes back.', 'Is there a `return` inside the loop?',
                  when=lambda got, want, *_: same(got, want[0]) or same(got, want[:1]))
-def _(x, y, size):
+def _first_batch_only(x, y, size):
     for i in range(0, len(x), size): return x[i:i+size], y[i:i+size]
 
 @batches.mistake('In each pair the labels come first.', 'Pictures, then labels: `(xb, yb)`.')
-def _(x, y, size): return list(zip(y.split(size), x.split(size)))
+def _labels_first(x, y, size): return list(zip(y.split(size), x.split(size)))
 
 @batches.mistake('These are two lists, and not a list of pairs.',
                  '`zip` walks along two lists at once and makes a pair at each place.')
-def _(x, y, size): return x.split(size), y.split(size)
+def _two_lists(x, y, size): return x.split(size), y.split(size)
 
 def _joined(got): return [torch.cat(parts) for parts in zip(*got)]
 
@@ -162,7 +162,7 @@ def _sizes(got): return ', '.join(str(len(xb)) for xb, yb in got)
 @batches.mistake(lambda got, *_: f'No row is missing, but the batches have {_sizes(got)} rows.',
                  'How many there should be in each is what `batch_size` says.',
                  when=lambda got, want, x, y, size: same(_joined(got), [x, y]))
-def _(x, y, size): return list(zip(x.split(64), y.split(64)))
+def _always_64_rows(x, y, size): return list(zip(x.split(64), y.split(64)))
 
 def _is_mixed(got, want, x, y, size):
     xs, ys = _joined(got)
@@ -171,7 +171,7 @@ def _is_mixed(got, want, x, y, size):
 
 @batches.mistake('The rows are shuffled.', 'In order, from the first to the last: shuffling comes later.',
                  when=_is_mixed)
-def _(x, y, size): return [(x[i], y[i]) for i in torch.randperm(len(x)).split(size)]
+def _shuffled_rows(x, y, size): return [(x[i], y[i]) for i in torch.randperm(len(x)).split(size)]
 
 # %% ../../nbs/exercises/data.ipynb #b81f93da
 @exercise('00',
@@ -186,27 +186,27 @@ def last_batch():
 
 # %% ../../nbs/exercises/data.ipynb #b5b8c20d
 @last_batch.mistake('256 is what a full batch has.', 'Do 49 times 256 give 12,396?')
-def _(): return 256
+def _a_full_batch(): return 256
 
 @last_batch.mistake('48 is the number of full batches; the question is how many pictures come after them.',
                     'Divide by the size of a batch, and not by how many there are. What is left over?')
-def _(): return 12396 % 49
+def _rest_by_batches(): return 12396 % 49
 
 @last_batch.mistake('A number below 0: 49 full batches take more pictures than there are.',
                     'So the last one is not full. How many batches are?', when=lambda got, want: got < 0)
-def _(): return 12396 - 49*256
+def _below_zero(): return 12396 - 49*256
 
 @last_batch.mistake('This is the mean size of a batch.',
                     'All but the last have the same size, so the last has to be much smaller.',
                     when=lambda got, want: 252 <= got <= 253)
-def _(): return 12396 / 49
+def _mean_batch(): return 12396 / 49
 
 @last_batch.mistake('This is how many batches there are, and not what is in the last.', 'Count pictures.',
                     when=lambda got, want: 48 < got <= 49)
-def _(): return 12396 / 256
+def _batches_not_images(): return 12396 / 256
 
 @last_batch.mistake('You have taken away 47 full batches.', 'Of 49, only one is not full.')
-def _(): return 12396 - 47*256
+def _two_batches_left_over(): return 12396 - 47*256
 
 @last_batch.mistake('This is how many pictures the last batch lacks.', 'And how many does it have?')
-def _(): return 49*256 - 12396
+def _what_is_missing(): return 49*256 - 12396

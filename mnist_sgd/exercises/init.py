@@ -43,59 +43,59 @@ def my_init_params(size, std):
 @my_init_params.mistake(lambda got, *_: f'It returns {got}, and not a tensor.',
                         '`requires_grad` is a property that says yes or no; the call is `requires_grad_()`.',
                         when=lambda got, *_: isinstance(got, bool))
-def _(size, std): return (torch.randn(size)*std).requires_grad
+def _returned_not_a_tensor(size, std): return (torch.randn(size)*std).requires_grad
 
 @my_init_params.mistake(lambda got, *_: f'All numbers are the same: {got["mean"]:.3g}.',
                         'They should spread. Are mean and spread in the wrong order, as in '
                         '`torch.normal(std, 0, ...)`?',
                         when=lambda got, *_: got['spread'] < 1e-6)
-def _(size, std): return torch.normal(std, 0., size).requires_grad_()
+def _all_the_same(size, std): return torch.normal(std, 0., size).requires_grad_()
 
 @my_init_params.mistake('Nothing will be recorded: the tensor does not require grad.',
                         'One call at the end is missing.', when=lambda got, *_: not got['requires grad'])
-def _(size, std): return torch.randn(size)*std
+def _not_recorded(size, std): return torch.randn(size)*std
 
 @my_init_params.mistake('The tensor is the result of a multiplication and not a leaf, so its `.grad` will '
                         'stay None.', 'Multiply first, then ask for gradients.',
                         when=lambda got, *_: not got['is a leaf'])
-def _(size, std): return torch.randn(size, requires_grad=True)*std
+def _not_a_leaf(size, std): return torch.randn(size, requires_grad=True)*std
 
 @my_init_params.mistake('You added `std`: that moves the mean. The spread comes from multiplying.',
                         'Which operation makes small numbers smaller and large ones larger?',
                         when=lambda got, want, size, std: abs(got['spread'] - 1) < .15 > abs(got['mean'] - std))
-def _(size, std): return (torch.randn(size) + std).requires_grad_()
+def _std_added(size, std): return (torch.randn(size) + std).requires_grad_()
 
 @my_init_params.mistake('The spread is always 1: `std` is not used.',
                         'How do you make random numbers ten times as wide?',
                         when=lambda got, want, size, std: abs(got['spread'] - 1) < .15)
-def _(size, std): return torch.randn(size).requires_grad_()
+def _std_unused(size, std): return torch.randn(size).requires_grad_()
 
 @my_init_params.mistake('All numbers are positive.',
                         '`rand` draws from 0 to 1; the bell curve is another function.',
                         when=lambda got, *_: got['mean'] > .3*got['spread'] and got['beyond two spreads'] < .015)
-def _(size, std): return (torch.rand(size)*std).requires_grad_()
+def _never_negative(size, std): return (torch.rand(size)*std).requires_grad_()
 
 @my_init_params.mistake(lambda got, *_: f'The mean is {got["mean"]:.2g} and not 0.',
                         'What moves all numbers to one side?',
                         when=lambda got, *_: abs(got['mean']) > .3*got['spread'])
-def _(size, std): return torch.normal(std, std, size).requires_grad_()
+def _mean_is_std(size, std): return torch.normal(std, std, size).requires_grad_()
 
 @my_init_params.mistake('The mean is 0, but this is no bell curve: nothing lies far out.',
                         'Is there a function that draws from the bell curve itself?',
                         when=lambda got, *_: abs(got['mean']) < .15*got['spread'] and got['beyond two spreads'] < .015)
-def _(size, std): return ((torch.rand(size) - .5)*12**.5*std).requires_grad_()
+def _flat_not_a_bell(size, std): return ((torch.rand(size) - .5)*12**.5*std).requires_grad_()
 
 @my_init_params.mistake('The spread is 1/std: wide becomes narrow.', 'Multiply.',
                         when=lambda got, want, size, std: abs(got['spread']*std - 1) < .15)
-def _(size, std): return (torch.randn(size)/std).requires_grad_()
+def _divided_by_std(size, std): return (torch.randn(size)/std).requires_grad_()
 
 @my_init_params.mistake('The spread is the square of `std`.', '`std` is the spread itself: multiply by it once.',
                         when=lambda got, want, size, std: abs(got['spread']/std**2 - 1) < .15)
-def _(size, std): return (torch.randn(size)*std**2).requires_grad_()
+def _std_squared(size, std): return (torch.randn(size)*std**2).requires_grad_()
 
 @my_init_params.mistake('The spread is the root of `std`.', '`std` is the spread itself, and not the variance.',
                         when=lambda got, want, size, std: abs(got['spread']/std**.5 - 1) < .15)
-def _(size, std): return torch.normal(0., std**.5, size).requires_grad_()
+def _root_of_std(size, std): return torch.normal(0., std**.5, size).requires_grad_()
 
 # %% ../../nbs/exercises/init.ipynb #f387b8d6
 def _linear_cases():
@@ -123,51 +123,51 @@ def my_linear(xb, weights, bias):
 
 # %% ../../nbs/exercises/init.ipynb #e160440e
 @my_linear.mistake('The bias is missing.', 'What score does a black picture get?')
-def _(xb, weights, bias): return xb@weights
+def _without_bias(xb, weights, bias): return xb@weights
 
 @my_linear.mistake(lambda got, want, xb, *_: f'The scores are right, but their shape is {list(got.shape)} and '
                        f'not {list(want.shape)}.',
                    'Keep the column: `sum(1, keepdim=True)`, or a matrix product.')
-def _(xb, weights, bias): return (xb*weights[:,0]).sum(1) + bias
+def _scores_in_a_row(xb, weights, bias): return (xb*weights[:,0]).sum(1) + bias
 
 @my_linear.mistake('The scores lie on their side, shape `[1,n]`.',
                    'Which of the two comes first in the product?')
-def _(xb, weights, bias): return weights.T@xb.T + bias
+def _scores_lying_down(xb, weights, bias): return weights.T@xb.T + bias
 
 @my_linear.mistake('The bias is added to every pixel, before the weights.',
                    'It is added once, to the finished sum.')
-def _(xb, weights, bias): return (xb + bias)@weights
+def _bias_on_every_pixel(xb, weights, bias): return (xb + bias)@weights
 
 @my_linear.mistake('The pixels are multiplied by their weights, but not added up.',
                    '`*` multiplies; `@` multiplies and adds up.')
-def _(xb, weights, bias): return xb*weights.T + bias
+def _not_added_up(xb, weights, bias): return xb*weights.T + bias
 
 @my_linear.mistake('`*` multiplies number by number and does not add up.',
                    'A row of pixels times a column of weights, summed: that is what `@` is for.')
-def _(xb, weights, bias): return xb*weights + bias
+def _elementwise_product(xb, weights, bias): return xb*weights + bias
 
 @my_linear.mistake('The weights stand in front of the pictures.', 'The pictures come first: `xb@weights`.')
-def _(xb, weights, bias): return weights@xb + bias
+def _weights_in_front(xb, weights, bias): return weights@xb + bias
 
 @my_linear.mistake('The weights are turned over, and they are a column already: `[d,1]`.',
                    'Leave the `.T` away, and put `xb` first.')
-def _(xb, weights, bias): return xb@weights.T + bias
+def _weights_turned(xb, weights, bias): return xb@weights.T + bias
 
 @my_linear.mistake('The bias is taken away.', 'It is added.')
-def _(xb, weights, bias): return xb@weights - bias
+def _bias_subtracted(xb, weights, bias): return xb@weights - bias
 
 @my_linear.mistake('One single number comes out: all rows are added up together.',
                    'Each row has a score of its own: along which dimension should the sum go?')
-def _(xb, weights, bias): return (xb*weights.T).sum() + bias
+def _one_number_for_all(xb, weights, bias): return (xb*weights.T).sum() + bias
 
 @my_linear.mistake('These are confidences: the sigmoid is in already.',
                    'The model gives scores; squeezing them comes later.')
-def _(xb, weights, bias): return (xb@weights + bias).sigmoid()
+def _sigmoid_too_early(xb, weights, bias): return (xb@weights + bias).sigmoid()
 
 @my_linear.mistake(lambda got, *_: f'The scores are right, but no gradient will reach: {got["no gradient for"]}.',
                    'Calculate with the tensors themselves: `item()`, `detach()` and `tolist()` cut the way back.',
                    when=lambda got, want, *_: isinstance(got, dict) and same(got['scores'], want))
-def _(xb, weights, bias): return xb@weights + bias.item()
+def _bias_without_gradient(xb, weights, bias): return xb@weights + bias.item()
 
 # %% ../../nbs/exercises/init.ipynb #1c5cbf49
 def _scores():
@@ -186,30 +186,30 @@ def saturated_share(preds):
 
 # %% ../../nbs/exercises/init.ipynb #a76af72d
 @saturated_share.mistake('You compared the scores themselves.', 'Put them through the sigmoid first.')
-def _(preds): return ((preds < .01) | (preds > .99)).float().mean()
+def _scores_for_p(preds): return ((preds < .01) | (preds > .99)).float().mean()
 
 @saturated_share.mistake('Only the certain threes are counted.', 'One can be certain of a seven as well.')
-def _(preds): return (preds.sigmoid() > .99).float().mean()
+def _certain_threes_only(preds): return (preds.sigmoid() > .99).float().mean()
 
 @saturated_share.mistake('Only the certain sevens are counted.', 'One can be certain of a three as well.')
-def _(preds): return (preds.sigmoid() < .01).float().mean()
+def _certain_sevens_only(preds): return (preds.sigmoid() < .01).float().mean()
 
 @saturated_share.mistake('This is always 0. Do you ask for below 0.01 *and* above 0.99, or is the sigmoid taken twice?',
                          'No number is both, and the sigmoid of a sigmoid lies between 0.5 and 0.74.')
-def _(preds): return ((preds.sigmoid() < .01) & (preds.sigmoid() > .99)).float().mean()
+def _both_at_once(preds): return ((preds.sigmoid() < .01) & (preds.sigmoid() > .99)).float().mean()
 
 @saturated_share.mistake('You counted pictures.', 'A share is a count divided by how many there are.')
-def _(preds): return ((preds.sigmoid() - .5).abs() > .49).float().sum()
+def _counted_not_averaged(preds): return ((preds.sigmoid() - .5).abs() > .49).float().sum()
 
 @saturated_share.mistake('This is the share that is *not* saturated.', 'The other part of 1.')
-def _(preds): return ((preds.sigmoid() - .5).abs() < .49).float().mean()
+def _the_unsaturated(preds): return ((preds.sigmoid() - .5).abs() < .49).float().mean()
 
 @saturated_share.mistake('You counted from 0.1 down and from 0.9 up.', 'The borders are 0.01 and 0.99.')
-def _(preds): return ((preds.sigmoid() - .5).abs() > .4).float().mean()
+def _limits_too_wide(preds): return ((preds.sigmoid() - .5).abs() > .4).float().mean()
 
 @saturated_share.mistake('This is the mean of all p.',
                          'Ask of each picture whether it is saturated, then take the share.')
-def _(preds): return preds.sigmoid().mean()
+def _mean_of_p(preds): return preds.sigmoid().mean()
 
 # %% ../../nbs/exercises/init.ipynb #ab4ed4c2
 def _tried_std(std):
@@ -233,20 +233,20 @@ def wide_std():
 @wide_std.mistake('With all weights at 0 every p is exactly 0.5.',
                   'Nothing is less certain than that: go the other way.',
                   when=lambda got, want: got['std'] == 0)
-def _(): return 0.
+def _zero_std(): return 0.
 
 @wide_std.mistake('A spread is not negative.', 'It says how far from 0 the weights lie, on either side.',
                   when=lambda got, want: got['std'] < 0)
-def _(): return -1.
+def _negative_std(): return -1.
 
 @wide_std.mistake('This is no number that weights can be drawn with.', 'Anything below a million will do.',
                   when=lambda got, want: not abs(got['std']) < 1e6)
-def _(): return math.inf
+def _infinite_std(): return math.inf
 
 @wide_std.mistake('So narrow that next to no picture is saturated.', 'Try ten times as much.',
                   when=lambda got, want: got['share'] < .05)
-def _(): return .01
+def _narrow_std(): return .01
 
 @wide_std.mistake(lambda got, want: f'Nearly: {got["share"]:.1%} of the pictures are saturated.',
                   'A little wider still.', when=lambda got, want: got['share'] >= .05)
-def _(): return .3
+def _nearly_wide(): return .3

@@ -74,7 +74,7 @@ def _log(after_batch, every='before_fit', **more):
 @LossLog.mistake('The list is shared by all fits: make it in `before_fit`.',
                  'A list in the class is made only once.',
                  when=lambda got, *_: got['shared'])
-def _():
+def _list_shared_by_fits():
     cls = _log(LossLog.right.after_batch, before_fit=lambda self: None)
     cls.losses = []
     return cls
@@ -82,28 +82,28 @@ def _():
 @LossLog.mistake('The validation batches are in the list, too.',
                  '`self.training` says which kind of batch it is.',
                  when=lambda got, want, *_: len(got['losses']) == len(want['losses'])*5/3)
-def _(): return _log(lambda self: self.losses.append(self.loss.item()))
+def _validation_too(): return _log(lambda self: self.losses.append(self.loss.item()))
 
 @LossLog.mistake('Only the validation batches are in the list.', 'The other ones: `if self.training`.',
                  when=lambda got, want, *_: len(got['losses']) == len(want['losses'])*2/3)
-def _(): return _log(lambda self: self.training or self.losses.append(self.loss.item()))
+def _validation_only(): return _log(lambda self: self.training or self.losses.append(self.loss.item()))
 
 @LossLog.mistake('The list holds tensors.', '`item()` makes a number of a tensor with one element.',
                  when=lambda got, want, *_: same(got['losses'], want['losses']) and got['kinds'] != ['float'])
-def _(): return _log(lambda self: self.losses.append(self.loss) if self.training else None)
+def _tensors_kept(): return _log(lambda self: self.losses.append(self.loss) if self.training else None)
 
 @LossLog.mistake('The list begins anew in each epoch.', 'Which of the hooks is called once a `fit`?',
                  when=lambda got, want, epochs: epochs > 1 and same(got['losses'], want['losses'][-3:]))
-def _(): return _log(LossLog.right.after_batch, every='before_epoch')
+def _anew_each_epoch(): return _log(LossLog.right.after_batch, every='before_epoch')
 
 @LossLog.mistake('The list has a single number in the end.', 'Append to the list; `=` replaces it.',
                  when=lambda got, *_: len(got['losses']) == 1)
-def _(): return _log(lambda self: setattr(self, 'losses', [self.loss.item()]) if self.training else None)
+def _last_loss_only(): return _log(lambda self: setattr(self, 'losses', [self.loss.item()]) if self.training else None)
 
 @LossLog.mistake('Each loss is one batch late: before a batch, `self.loss` is still that of the one before.',
                  'Which hook comes *after* a batch?',
                  when=lambda got, want, _: same(got['losses'][:3], [0., *want['losses'][:2]]))
-def _():
+def _one_batch_late():
     def early(self): self.training and self.losses.append(self.loss.item())
     return _log(lambda self: None, before_batch=early)
 
@@ -114,37 +114,37 @@ def _unheard(got, *_):
 
 @LossLog.mistake(_unheard, 'Is its name spelled as fastai\'s? The hint has it.',
                  when=lambda got, *_: got['losses'] == [] and not got['hooks'][0])
-def _(): return _log(None, after_bach=LossLog.right.after_batch)
+def _event_misspelt(): return _log(None, after_bach=LossLog.right.after_batch)
 
 @LossLog.mistake('`.losses` is empty when the fit is over.',
                  'Is it made anew by a hook that comes later, or the `if` never true?',
                  when=lambda got, *_: got['losses'] == [] and got['hooks'][0])
-def _(): return _log(LossLog.right.after_batch, every='before_validate')
+def _emptied_before_validation(): return _log(LossLog.right.after_batch, every='before_validate')
 
 @LossLog.mistake('The callback has no list `.losses`: make it in `before_fit`.',
                  'It is `self.losses = []`, with just this name, in a hook spelled as fastai\'s.',
                  when=lambda got, *_: got['kind'] == 'NoneType')
-def _(): return _log(LossLog.right.after_batch, before_fit=lambda self: setattr(self, 'log', []))
+def _no_list(): return _log(LossLog.right.after_batch, before_fit=lambda self: setattr(self, 'log', []))
 
 @LossLog.mistake('Your class is no callback of fastai\'s.',
                  'The first line is `class LossLog(Callback):`.',
                  when=lambda got, *_: got['kind'] == 'no callback')
-def _(): return type('LossLog', (), {name: vars(LossLog.right)[name] for name in ('before_fit', 'after_batch')})
+def _no_callback(): return type('LossLog', (), {name: vars(LossLog.right)[name] for name in ('before_fit', 'after_batch')})
 
 @LossLog.mistake('`.losses` is one number: append to a list.',
                  '`self.losses.append(...)` keeps what is there.',
                  when=lambda got, *_: got['kind'] in ('float', 'int', 'Tensor'))
-def _(): return _log(lambda self: setattr(self, 'losses', self.loss.item()))
+def _a_single_number(): return _log(lambda self: setattr(self, 'losses', self.loss.item()))
 
 @LossLog.mistake(lambda got, *_: f'`.losses` is of the kind `{got["kind"]}`, and a plain list is asked for.',
                  '`[]` is an empty list.', when=lambda got, *_: got['kind'])
-def _():
+def _a_tuple():
     def add(self): self.losses = (*self.losses, *[self.loss.item()]*self.training)
     return _log(add)
 
 @LossLog.mistake('There is one number an epoch.', 'Which hook is called after each batch?',
                  when=lambda got, want, epochs: len(got['losses']) == epochs)
-def _(): return _log(lambda self: None, after_epoch=lambda self: self.losses.append(self.loss.item()))
+def _one_loss_an_epoch(): return _log(lambda self: None, after_epoch=lambda self: self.losses.append(self.loss.item()))
 
 # %% ../../nbs/exercises/learner.ipynb #b1632b86
 @exercise('06',
@@ -162,33 +162,33 @@ def weighted_mean(values, sizes):
 # %% ../../nbs/exercises/learner.ipynb #f8d3eb7c
 @weighted_mean.mistake('This is the plain mean: the sizes are not looked at.',
                        'A batch of 256 should count more than one of 108.')
-def _(values, sizes): return sum(values) / len(values)
+def _sizes_unused(values, sizes): return sum(values) / len(values)
 
 @weighted_mean.mistake('You weighted, but did not divide.', 'How many pictures are there in all?')
-def _(values, sizes): return sum(v*n for v, n in zip(values, sizes))
+def _never_divided(values, sizes): return sum(v*n for v, n in zip(values, sizes))
 
 @weighted_mean.mistake('You divided by the number of batches.',
                        'After weighting, each picture counts once: divide by the number of pictures.')
-def _(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / len(sizes)
+def _divided_by_batches(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / len(sizes)
 
 @weighted_mean.mistake('You divided by the size of the first batch for each of them.',
                        'The last one may be shorter: add the sizes up.')
-def _(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / (len(sizes)*sizes[0])
+def _divided_by_first_size(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / (len(sizes)*sizes[0])
 
 @weighted_mean.mistake('You divided by the number of pictures, and did not weight before.',
                        'A batch of 3 with a mean of 1 adds up to 3.')
-def _(values, sizes): return sum(values) / sum(sizes)
+def _never_weighted(values, sizes): return sum(values) / sum(sizes)
 
 @weighted_mean.mistake('This is a list, with the share of each batch in the mean.', 'Add them up.',
                        when=lambda got, want, *_: isinstance(got, list) and same(sum(got), want))
-def _(values, sizes): return [v*n/sum(sizes) for v, n in zip(values, sizes)]
+def _list_of_shares(values, sizes): return [v*n/sum(sizes) for v, n in zip(values, sizes)]
 
 @weighted_mean.mistake('`//` drops what follows the point.', 'A plain `/` keeps it.')
-def _(values, sizes): return sum(v*n for v, n in zip(values, sizes)) // sum(sizes)
+def _whole_division(values, sizes): return sum(v*n for v, n in zip(values, sizes)) // sum(sizes)
 
 @weighted_mean.mistake('It is weighted the wrong way: small batches count most.',
                        'Multiply by the size.')
-def _(values, sizes): return sum(v/n for v, n in zip(values, sizes)) / sum(1/n for n in sizes)
+def _weighted_inversely(values, sizes): return sum(v/n for v, n in zip(values, sizes)) / sum(1/n for n in sizes)
 
 # %% ../../nbs/exercises/learner.ipynb #7f721044
 def _validated(answer, scores, labels, batch_size):
@@ -247,48 +247,48 @@ def _pooled(shares): return sum(a*n for a, n in shares) / sum(n for _, n in shar
 
 @my_validate.mistake('This is the mean of the batches\' accuracies, in which a short batch counts like a long one.',
                      'Count pictures, or weight each batch by its size.')
-def _(learn): return sum(a for a, _ in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
+def _mean_of_batches(learn): return sum(a for a, _ in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
 
 @my_validate.mistake('You looked at the pictures that it was trained on.',
                      'The others are in `learn.dls.valid`.')
-def _(learn): return _pooled(_shares(learn, learn.dls.train))
+def _on_training_images(learn): return _pooled(_shares(learn, learn.dls.train))
 
 @my_validate.mistake('This is the last batch alone.',
                      'What happens to your count when the next batch comes?')
-def _(learn): return _shares(learn, learn.dls.valid)[-1][0]
+def _last_batch_only(learn): return _shares(learn, learn.dls.valid)[-1][0]
 
 @my_validate.mistake('This is the first batch alone.', 'Is the `return` inside the loop?')
-def _(learn): return _shares(learn, learn.dls.valid)[0][0]
+def _first_batch_only(learn): return _shares(learn, learn.dls.valid)[0][0]
 
 @my_validate.mistake('This is how many are right, and not the share of them.',
                      'Divide by the number of pictures.')
-def _(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid))
+def _counted(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid))
 
 @my_validate.mistake('This is the share that is *wrong*.',
                      'Which of the two should count when they agree?')
-def _(learn): return 1 - _pooled(_shares(learn, learn.dls.valid))
+def _share_wrong(learn): return 1 - _pooled(_shares(learn, learn.dls.valid))
 
 @my_validate.mistake('You added up the accuracies of the batches, and a sum is no mean.',
                      'Add up counts of pictures, and divide by how many there are.')
-def _(learn): return sum(a for a, _ in _shares(learn, learn.dls.valid))
+def _accuracies_summed(learn): return sum(a for a, _ in _shares(learn, learn.dls.valid))
 
 @my_validate.mistake('This is the share that is called a three; the labels are not looked at.',
                      'A picture counts when score and label agree.')
-def _(learn): return _pooled([((learn.model(xb) > 0).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
+def _share_called_three(learn): return _pooled([((learn.model(xb) > 0).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
 
 @my_validate.mistake('You count the threes that are right. Sevens that are called sevens are right, too.',
                      '`==` is true for two that are both false; `&` and `*` are not.')
-def _(learn):
+def _threes_only(learn):
     return _pooled([(((learn.model(xb) > 0) & (yb == 1)).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
 
 @my_validate.mistake('You compare pixels with 0: the model has not been asked.', 'The scores are `learn.model(xb)`.')
-def _(learn): return _pooled([(((xb > 0) == (yb == 1)).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
+def _pixels_for_scores(learn): return _pooled([(((xb > 0) == (yb == 1)).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
 
 @my_validate.mistake('You divided by the number of batches.', 'How many pictures are there in all?')
-def _(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
+def _images_by_batches(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
 
 @my_validate.mistake('You divided as if all batches were equally long.', 'Add up `len(yb)` in the loop.')
-def _(learn):
+def _as_if_equally_long(learn):
     shares = _shares(learn, learn.dls.valid)
     return sum(a*n for a, n in shares) / (len(shares)*shares[0][1])
 
@@ -305,29 +305,29 @@ def _paired(got, *_):
 
 @my_validate.mistake(_paired, 'Print both shapes. `yb` is `[N,1]`, and so should be what is compared with it.',
                      when=lambda got, want, *case: any(same(got, share) for share in _pairs(*case)))
-def _(learn):
+def _all_against_all(learn):
     pairs = [((learn.model(xb) > 0) == yb[:,0]).sum().item() for xb, yb in learn.dls.valid]
     return sum(pairs) / sum(len(yb) for _, yb in learn.dls.valid)
 
 @my_validate.mistake('This is the share of threes: p is above 0 for every picture.',
                      'The border for p is 0.5.')
-def _(learn): return _pooled([(yb.mean().item(), len(yb)) for _, yb in learn.dls.valid])
+def _share_of_threes(learn): return _pooled([(yb.mean().item(), len(yb)) for _, yb in learn.dls.valid])
 
 @my_validate.mistake('The loop is in `validate_epoch`, and here it should be yours.',
                      'Try without `validate_epoch`.',
                      when=lambda got, *_: got[0] == 'validate_epoch')
-def _(learn):
+def _borrowed_loop(learn):
     from mnist_sgd.loop import validate_epoch
     return validate_epoch(learn.model, learn.dls.valid)
 
 @my_validate.mistake('You compare scores with 0.5, which is the border for p.',
                      'The sigmoid of which score is 0.5?')
-def _(learn): return _pooled(_shares(learn, learn.dls.valid, .5))
+def _border_for_p(learn): return _pooled(_shares(learn, learn.dls.valid, .5))
 
 @my_validate.mistake('This is the validation loss.',
                      'Accuracy counts: the score is above 0, or it is not.')
-def _(learn): return learn.validate()[0]
+def _validation_loss(learn): return learn.validate()[0]
 
 @my_validate.mistake('You asked `learn.validate()` for its second number, and this `Learner` was given no metric.',
                      'Write the loop yourself: `for xb, yb in learn.dls.valid`.')
-def _(learn): return learn.validate()[1]
+def _no_metric_to_ask(learn): return learn.validate()[1]

@@ -35,32 +35,32 @@ def fast_98():
 @fast_98.mistake(lambda got, want: f'It takes {got["epochs"]} epochs.',
               'Three have to do: which step length gets there faster?',
               when=lambda got, want: got['epochs'] > 3)
-def _(): return Recipe(lr=3., epochs=20, shuffle=True)
+def _too_many_epochs(): return Recipe(lr=3., epochs=20, shuffle=True)
 
 @fast_98.mistake('It is stuck at 0.4956: everything is a three.',
               'You know this number, and the word that repairs it.',
               when=lambda got, want: not got['shuffle'] and abs(got['accuracy'] - 1010/2038) < 1e-6)
-def _(): return Recipe(lr=5., epochs=3)
+def _stuck_in_file_order(): return Recipe(lr=5., epochs=3)
 
 @fast_98.mistake('In file order three epochs are not enough.', 'Which switch mixes threes and sevens?',
               when=lambda got, want: not got['shuffle'])
-def _(): return Recipe(lr=.3, epochs=3)
+def _too_slow_in_file_order(): return Recipe(lr=.3, epochs=3)
 
 def _near(got): return got['accuracy'] > .9 and not got['momentum']
 
 @fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are too short to arrive in '
                   'three epochs.', 'Go up with lr.',
                  when=lambda got, want: got['lr'] < 1 or _near(got) and got['lr'] <= 4)
-def _(): return Recipe(lr=1., epochs=3, shuffle=True)
+def _short_steps(): return Recipe(lr=1., epochs=3, shuffle=True)
 
 @fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}, which is near.',
                  'A smaller batch makes more steps in an epoch.',
                  when=lambda got, want: got['accuracy'] > .9 and got['lr'] <= 20)
-def _(): return Recipe(lr=1., epochs=3, shuffle=True, momentum=.9)
+def _nearly_there(): return Recipe(lr=1., epochs=3, shuffle=True, momentum=.9)
 
 @fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are so long that it soon learns '
                      'nothing.', 'Go down with lr.', when=lambda got, want: got['lr'] > 20)
-def _(): return Recipe(lr=30., epochs=3, shuffle=True)
+def _long_steps(): return Recipe(lr=30., epochs=3, shuffle=True)
 
 # %% ../../nbs/exercises/live.ipynb #46e9060c
 def _losses(recipe):
@@ -83,24 +83,24 @@ def get_nan():
 @get_nan.mistake(lambda got, want: f'It runs for {got["epochs"]} epochs.',
                  'Five are enough to break it.',
                 when=lambda got, want: got['epochs'] > 5)
-def _(): return Recipe(lr=1., loss='squared')
+def _nan_after_too_many(): return Recipe(lr=1., loss='squared')
 
 @get_nan.mistake('With the sigmoid the loss stays between 0 and 1, whatever lr is.',
                 'Which loss has no ceiling?', when=lambda got, want: got['kind'] == 'mnist_loss')
-def _(): return Recipe(lr=10_000., epochs=5)
+def _bounded_by_sigmoid(): return Recipe(lr=10_000., epochs=5)
 
 @get_nan.mistake('The slope of the cross-entropy is never larger than 1, so it staggers but does not explode.',
                 'Which loss has a slope that grows with the error?',
                 when=lambda got, want: got['kind'] == 'cross_entropy')
-def _(): return Recipe(lr=10_000., epochs=5, loss='cross_entropy')
+def _bounded_slope(): return Recipe(lr=10_000., epochs=5, loss='cross_entropy')
 
 @get_nan.mistake(lambda got, want: 'The right loss, but with steps this short it learns: the loss is '
                     f'{got["loss"]:.2f}.', 'Go up with lr.', when=lambda got, want: got['loss'] < 10)
-def _(): return Recipe(lr=.01, epochs=5, loss='squared')
+def _learns_with_short_steps(): return Recipe(lr=.01, epochs=5, loss='squared')
 
 @get_nan.mistake('It is exploding, but has not arrived at NaN yet.', 'Longer steps, or one more epoch.',
                 when=lambda got, want: got['loss'] >= 10)
-def _(): return Recipe(lr=.03, epochs=1, loss='squared')
+def _still_exploding(): return Recipe(lr=.03, epochs=1, loss='squared')
 
 # %% ../../nbs/exercises/live.ipynb #6a53d6c8
 _hidden_bug_bar = .977 # on no plateau: what is right or known to be wrong is 0.002 and more away from it
@@ -123,21 +123,21 @@ def hidden_bug():
 @hidden_bug.mistake('The gradients are zeroed in this one, so there is no bug in it.',
                     'Write `zero_grad=off`.',
                     when=lambda got, want: got['zero_grad'])
-def _(): return Recipe(epochs=10, shuffle=True)
+def _no_bug(): return Recipe(epochs=10, shuffle=True)
 
 @hidden_bug.mistake(lambda got, want: f'It runs for {got["epochs"]} epochs.', 'Ten have to do.',
                     when=lambda got, want: got['epochs'] > 10)
-def _(): return Recipe(lr=.1, epochs=20, shuffle=True, zero_grad=False)
+def _bug_for_too_long(): return Recipe(lr=.1, epochs=20, shuffle=True, zero_grad=False)
 
 @hidden_bug.mistake('In file order the gradients of the threes pile up, and the bug shows.',
                     'Which switch hides it?', when=lambda got, want: not got['shuffle'])
-def _(): return Recipe(epochs=10, zero_grad=False)
+def _bug_in_file_order(): return Recipe(epochs=10, zero_grad=False)
 
 @hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}: these steps are too short to get '
                         'there.', 'Go up with lr.', when=lambda got, want: got['lr'] < .01)
-def _(): return Recipe(lr=1e-5, epochs=10, shuffle=True, zero_grad=False)
+def _bug_with_tiny_steps(): return Recipe(lr=1e-5, epochs=10, shuffle=True, zero_grad=False)
 
 @hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, and longer steps alone will not do.',
                     'Which other loss is there? With it, try lr around 0.1.',
                     when=lambda got, want: got['accuracy'] > .9 or got['lr'] >= 1)
-def _(): return Recipe(lr=1., epochs=10, shuffle=True, zero_grad=False)
+def _bug_with_longer_steps(): return Recipe(lr=1., epochs=10, shuffle=True, zero_grad=False)

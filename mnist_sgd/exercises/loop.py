@@ -52,37 +52,37 @@ def my_step(params, lr):
                  'has the old one.', '`-=` changes the tensor that is there, and makes no other.',
                  when=lambda got, *_: not got['the same tensors as before'])
 @torch.no_grad()
-def _(params, lr):
+def _new_tensor_in_the_list(params, lr):
     for i in range(len(params)): params[i] = params[i] - lr*params[i].grad
 
 @my_step.mistake('No tensor of `params` has moved. Did you write `p = p - ...`, or change names other than those in '
                  '`params`?', '`p = p - ...` makes a new tensor; which operator changes the one that is there?',
                  when=lambda got, want, values, *_: same(got['values'], values) and not got['changed in place'])
-def _(params, lr):
+def _rebound(params, lr):
     for p in params: p = p - lr*p.grad
 
 @my_step.mistake('After `p = p - ...` the name `p` is a new tensor, and that one has no gradient.',
                  'Change the tensor that is there, in place.')
-def _(params, lr):
+def _rebound_then_zeroed(params, lr):
     for p in params: p = p - lr*p.grad; p.grad.zero_()
 
 @my_step.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites itself spoils the '
                  'record.', 'The update is no part of the model. What hides it from autograd?')
-def _(params, lr):
+def _recorded_step(params, lr):
     for p in params: p -= lr*p.grad
 
 @my_step.mistake('The step is right, but the gradient is still there.',
                  'What would the next `backward()` add to?',
                  when=lambda got, want, *_: same(got['values'], want['values']) and not got['gradient forgotten'])
 @torch.no_grad()
-def _(params, lr):
+def _not_zeroed(params, lr):
     for p in params: p -= lr*p.grad
 
 @my_step.mistake('The gradient is forgotten before it is used, so the step is 0 long.',
                  'First step, then forget.',
                  when=lambda got, want, values, *_: same(got['values'], values) and got['changed in place'])
 @torch.no_grad()
-def _(params, lr):
+def _zeroed_too_early(params, lr):
     for p in params: p.grad.zero_(); p -= lr*p.grad
 
 def _by(move):
@@ -92,37 +92,37 @@ def _by(move):
 @my_step.mistake('You emptied the parameter, and not its gradient.', '`p.grad.zero_()`.',
                  when=_by(lambda v, g, lr: v*0))
 @torch.no_grad()
-def _(params, lr):
+def _parameter_zeroed(params, lr):
     for p in params: p -= lr*p.grad; p.zero_()
 
 @my_step.mistake('The gradient is divided by `lr`.', 'Multiply by `lr`: half the `lr`, half the step.',
                  when=_by(lambda v, g, lr: v - g/lr))
 @torch.no_grad()
-def _(params, lr):
+def _divided_by_lr(params, lr):
     for p in params: p -= p.grad/lr; p.grad.zero_()
 
 @my_step.mistake('Every number moves by `lr`, whatever its gradient is.', 'The step is `lr` times the gradient.',
                  when=_by(lambda v, g, lr: v - lr))
 @torch.no_grad()
-def _(params, lr):
+def _moved_by_lr(params, lr):
     for p in params: p -= lr; p.grad.zero_()
 
 @my_step.mistake('This goes uphill.', 'The gradient points to where the loss grows.',
                  when=_by(lambda v, g, lr: v + lr*g))
 @torch.no_grad()
-def _(params, lr):
+def _uphill(params, lr):
     for p in params: p += lr*p.grad; p.grad.zero_()
 
 @my_step.mistake('The step is one whole gradient long, whatever `lr` is.', 'Who uses `lr`?',
                  when=_by(lambda v, g, lr: v - g))
 @torch.no_grad()
-def _(params, lr):
+def _lr_ignored(params, lr):
     for p in params: p -= p.grad; p.grad.zero_()
 
 @my_step.mistake('Only the first parameter has moved.', 'Is there a `return` or a `break` in the loop?',
                  when=lambda got, want, values, *_: same(got['values'], want['values'][:1] + values[1:]))
 @torch.no_grad()
-def _(params, lr):
+def _first_parameter_only(params, lr):
     for p in params[:1]: p -= lr*p.grad
     for p in params: p.grad = None
 
@@ -168,7 +168,7 @@ def _is(**how): return lambda got, want, dl, lr: same(got, _stepping(dl, lr, **h
 
 @my_train_epoch.mistake('The gradients pile up: each step holds those of all batches before it.',
                         'What has to happen before the next batch?', when=_is(zero=False))
-def _(model, dl, lr, params):
+def _never_zeroed(model, dl, lr, params):
     for xb, yb in dl:
         calc_grad(xb, yb, model)
         with torch.no_grad():
@@ -176,14 +176,14 @@ def _(model, dl, lr, params):
 
 @my_train_epoch.mistake('There was one single step, at the end of the epoch, with the gradients of all '
                         'batches.', 'The step belongs inside the loop.', when=_is(zero=False, each=False))
-def _(model, dl, lr, params):
+def _one_step_at_the_end(model, dl, lr, params):
     for xb, yb in dl: calc_grad(xb, yb, model)
     with torch.no_grad():
         for p in params: p -= lr*p.grad; p.grad.zero_()
 
 @my_train_epoch.mistake('Only the last batch had a step.', 'Is the step indented as deep as the gradient?',
                         when=_is(each=False))
-def _(model, dl, lr, params):
+def _last_batch_stepped(model, dl, lr, params):
     for xb, yb in dl:
         for p in params: p.grad = None
         calc_grad(xb, yb, model)
@@ -193,29 +193,29 @@ def _(model, dl, lr, params):
 @my_train_epoch.mistake('Only the first batch had a step.',
                         'Is there a loop over `dl`, and no `return` inside it?',
                         when=lambda got, want, dl, lr: same(got, _stepping(dl[:1], lr)))
-def _(model, dl, lr, params): my_train_epoch.right(model, dl[:1], lr, params)
+def _first_batch_stepped(model, dl, lr, params): my_train_epoch.right(model, dl[:1], lr, params)
 
 @my_train_epoch.mistake('This goes uphill.', 'The gradient points to where the loss grows.', when=_is(sign=1))
-def _(model, dl, lr, params): my_train_epoch.right(model, dl, -lr, params)
+def _epoch_uphill(model, dl, lr, params): my_train_epoch.right(model, dl, -lr, params)
 
 @my_train_epoch.mistake('The step is one whole gradient long, whatever `lr` is.', 'Who uses `lr`?')
-def _(model, dl, lr, params): my_train_epoch.right(model, dl, 1., params)
+def _epoch_without_lr(model, dl, lr, params): my_train_epoch.right(model, dl, 1., params)
 
 def _is_over(batches): return lambda got, want, dl, lr: any(same(got, _stepping(b, lr)) for b in batches(dl))
 
 @my_train_epoch.mistake('Every step was made with one and the same batch.',
                         'The loop gives you another `xb, yb` each time: use these.',
                         when=_is_over(lambda dl: [[b]*len(dl) for b in dl]))
-def _(model, dl, lr, params): my_train_epoch.right(model, dl[:1]*len(dl), lr, params)
+def _one_batch_again(model, dl, lr, params): my_train_epoch.right(model, dl[:1]*len(dl), lr, params)
 
 @my_train_epoch.mistake('You went through `dl` more than once.', 'An epoch is a single pass: one loop is enough.',
                         when=_is_over(lambda dl: [dl*n for n in range(2, 11)]))
-def _(model, dl, lr, params): my_train_epoch.right(model, dl*3, lr, params)
+def _several_epochs(model, dl, lr, params): my_train_epoch.right(model, dl*3, lr, params)
 
 @my_train_epoch.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites itself '
                         'spoils the record.',
                         'The update is no part of the model. What hides it from autograd?')
-def _(model, dl, lr, params):
+def _epoch_recorded(model, dl, lr, params):
     for xb, yb in dl:
         calc_grad(xb, yb, model)
         for p in params: p -= lr*p.grad
@@ -223,7 +223,7 @@ def _(model, dl, lr, params):
 @my_train_epoch.mistake('No parameter has moved.',
                         'Is the step in place, and is the gradient still there when it is made?',
                         when=lambda got, want, *_: same([got['weights'], got['bias']], list(_start())))
-def _(model, dl, lr, params):
+def _epoch_rebound(model, dl, lr, params):
     for xb, yb in dl:
         calc_grad(xb, yb, model)
         for p in params: p = p - lr*p.grad
@@ -256,32 +256,32 @@ def _short(got, want, model, dl):
     return f'Right on full batches, but you divided by {size} for each batch and the last one has {last} pictures.'
 
 @my_validate_epoch.mistake(_short, 'Count the pictures that there are.')
-def _(model, dl): return sum(_right_in(model, dl)) / (len(dl)*len(dl[0][0]))
+def _as_if_all_were_full(model, dl): return sum(_right_in(model, dl)) / (len(dl)*len(dl[0][0]))
 
 @my_validate_epoch.mistake(lambda got, want, model, dl: f'This is the mean of {len(dl)} means: the last '
                                f'batch, with {len(dl[-1][0])} pictures, counts as '
                                f'much as the first, with {len(dl[0][0])}.',
                            'Weight each batch by its size, or count pictures.')
-def _(model, dl): return sum(batch_accuracy(model(xb), yb).item() for xb, yb in dl) / len(dl)
+def _mean_of_means(model, dl): return sum(batch_accuracy(model(xb), yb).item() for xb, yb in dl) / len(dl)
 
 @my_validate_epoch.mistake('This is the accuracy on the last batch only.', 'Keep what the other batches gave.')
-def _(model, dl): return _right_in(model, dl[-1:])[0] / len(dl[-1][0])
+def _last_batch_counted(model, dl): return _right_in(model, dl[-1:])[0] / len(dl[-1][0])
 
 @my_validate_epoch.mistake('This is the accuracy on the first batch only.',
                            'Is there a `return` inside the loop?')
-def _(model, dl): return _right_in(model, dl[:1])[0] / len(dl[0][0])
+def _first_batch_counted(model, dl): return _right_in(model, dl[:1])[0] / len(dl[0][0])
 
 @my_validate_epoch.mistake('You counted how many are right.',
                            'An accuracy is a share: divide by how many there are.')
-def _(model, dl): return sum(_right_in(model, dl))
+def _number_right(model, dl): return sum(_right_in(model, dl))
 
 @my_validate_epoch.mistake('You asked for scores above 0.5; that is a p above 0.62.',
                            'Where does the sigmoid cross 0.5?')
-def _(model, dl): return sum(_right_in(lambda xb: model(xb) - .5, dl)) / sum(len(xb) for xb, yb in dl)
+def _half_for_scores(model, dl): return sum(_right_in(lambda xb: model(xb) - .5, dl)) / sum(len(xb) for xb, yb in dl)
 
 @my_validate_epoch.mistake('You added up the accuracies of the batches.',
                            'The sum grows with the number of batches: count pictures.')
-def _(model, dl): return sum(batch_accuracy(model(xb), yb).item() for xb, yb in dl)
+def _accuracies_summed(model, dl): return sum(batch_accuracy(model(xb), yb).item() for xb, yb in dl)
 
 def _divisor(got, model, dl):
     return next((n for n in (2038, 256) if same(got*n, float(sum(_right_in(model, dl))))), None)
@@ -290,13 +290,13 @@ def _divisor(got, model, dl):
                                'whatever `valid_dl` holds.',
                            'Add up `len(xb)` in the loop.',
                            when=lambda got, want, *case: _divisor(got, *case) is not None)
-def _(model, dl): return sum(_right_in(model, dl)) / 2038
+def _fixed_divisor(model, dl): return sum(_right_in(model, dl)) / 2038
 
 @my_validate_epoch.mistake('This is the share that is wrong.', 'Count the others.')
-def _(model, dl): return 1 - sum(_right_in(model, dl)) / sum(len(xb) for xb, yb in dl)
+def _share_wrong(model, dl): return 1 - sum(_right_in(model, dl)) / sum(len(xb) for xb, yb in dl)
 
 @my_validate_epoch.mistake('You divided what is right by the number of batches.', 'How many pictures do they hold?')
-def _(model, dl): return sum(_right_in(model, dl)) / len(dl)
+def _divided_by_batches(model, dl): return sum(_right_in(model, dl)) / len(dl)
 
 def _is_loss(got, want, model, dl):
     losses, n = [mnist_loss(model(xb), yb) for xb, yb in dl], [len(xb) for xb, yb in dl]
@@ -305,4 +305,4 @@ def _is_loss(got, want, model, dl):
 
 @my_validate_epoch.mistake('This is the loss, and not the accuracy.', 'A picture is right or wrong: count.',
                            when=_is_loss)
-def _(model, dl): return sum(mnist_loss(model(xb), yb) for xb, yb in dl) / len(dl)
+def _loss_returned(model, dl): return sum(mnist_loss(model(xb), yb) for xb, yb in dl) / len(dl)

@@ -46,55 +46,55 @@ def _times(got, *_): return f'{list(got["loss"].shape)}'
                            f'and {list(targets.shape)}.',
                        'Every prediction meets every label: keep both as columns.',
                        when=lambda got, want, preds, targets: got['loss'].shape == (len(preds), len(preds)))
-def _(preds, targets): return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0])
+def _square_of_differences(preds, targets): return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0])
 
 @my_mnist_loss.mistake(lambda got, want, preds, targets: f'Loss has shape {_times(got)}: one number for each '
                            'picture.', 'One step is missing at the end.',
                        when=lambda got, want, preds, targets: got['loss'].shape == preds.shape)
-def _(preds, targets): return (preds.sigmoid() - targets).abs()
+def _loss_of_each_image(preds, targets): return (preds.sigmoid() - targets).abs()
 
 @my_mnist_loss.mistake(lambda got, want, preds, targets: f'A mean over {len(preds)} times {len(preds)} '
                            f'differences: a shape of [{len(preds)}] met one of '
                            f'[{len(preds)}, 1].', 'Do you drop a dimension somewhere? Keep both as columns.')
-def _(preds, targets): return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0]).mean()
+def _mean_of_the_square(preds, targets): return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0]).mean()
 
 @my_mnist_loss.mistake('The sigmoid is missing: you measure the distance of the bare scores.',
                        'A score of 100 should not be better than right.')
-def _(preds, targets): return torch.where(targets==1, 1-preds, preds).mean()
+def _without_sigmoid(preds, targets): return torch.where(targets==1, 1-preds, preds).mean()
 
 @my_mnist_loss.mistake('It is the wrong way round: a certain and right answer costs most.',
                        'For a three, p should be near 1.')
-def _(preds, targets): return torch.where(targets==1, preds.sigmoid(), 1-preds.sigmoid()).mean()
+def _wrong_way_round(preds, targets): return torch.where(targets==1, preds.sigmoid(), 1-preds.sigmoid()).mean()
 
 @my_mnist_loss.mistake('You added up instead of taking the mean.',
                        'With a sum, twice as many pictures make a loss twice as large.')
-def _(preds, targets): return (preds.sigmoid() - targets).abs().sum()
+def _summed(preds, targets): return (preds.sigmoid() - targets).abs().sum()
 
 # %% ../../nbs/exercises/loss.ipynb #661b0514
 @my_mnist_loss.mistake('The number is right, but `backward()` has nothing to go back on.',
                        'Return the tensor itself, without `item()` or `detach()`.',
                        when=lambda got, want, *_: got['grad'] is None and same(got['loss'], want['loss']))
-def _(preds, targets): return (preds.sigmoid() - targets).abs().mean().detach()
+def _detached(preds, targets): return (preds.sigmoid() - targets).abs().mean().detach()
 
 @my_mnist_loss.mistake('Too high and too low cancel: take the distance.', '`abs()` leaves the sign away.',
                        when=lambda got, want, preds, targets: same(got['loss'].abs(),
                                                                    (preds.sigmoid() - targets).mean().abs()))
-def _(preds, targets): return (preds.sigmoid() - targets).mean()
+def _cancelling_signs(preds, targets): return (preds.sigmoid() - targets).mean()
 
 @my_mnist_loss.mistake('The loss has shape [1], and is not a single number.',
                        '`mean(0)` keeps the columns; `mean()` takes all of them together.',
                        when=lambda got, *_: got['loss'].shape == (1,))
-def _(preds, targets): return (preds.sigmoid() - targets).abs().mean(0)
+def _loss_of_shape_1(preds, targets): return (preds.sigmoid() - targets).abs().mean(0)
 
 @my_mnist_loss.mistake('You squared the distances.', 'The distance itself is wanted: `1-p` or `p`.')
-def _(preds, targets): return (preds.sigmoid() - targets).square().mean()
+def _squared_distance(preds, targets): return (preds.sigmoid() - targets).square().mean()
 
 @my_mnist_loss.mistake('This is the cross-entropy, with a logarithm in it.',
                        'A fine loss, and another one: here it is the plain distance.')
-def _(preds, targets): return torch.nn.functional.binary_cross_entropy_with_logits(preds, targets)
+def _cross_entropy(preds, targets): return torch.nn.functional.binary_cross_entropy_with_logits(preds, targets)
 
 @my_mnist_loss.mistake('The sigmoid is taken twice.', 'p is `preds.sigmoid()`, and that is all.')
-def _(preds, targets): return (preds.sigmoid().sigmoid() - targets).abs().mean()
+def _sigmoid_twice(preds, targets): return (preds.sigmoid().sigmoid() - targets).abs().mean()
 
 def _is_share(got, want, preds, targets):
     share = batch_accuracy(preds.detach(), targets)
@@ -102,7 +102,7 @@ def _is_share(got, want, preds, targets):
 
 @my_mnist_loss.mistake('This is a share of pictures, right or wrong: it jumps, and has no slope.',
                        'Measure *how far* p is from the label.', when=_is_share)
-def _(preds, targets): return 1 - batch_accuracy(preds, targets)
+def _share_wrong_as_loss(preds, targets): return 1 - batch_accuracy(preds, targets)
 
 def _is_half(got, want, preds, targets):
     apart = (preds.sigmoid() - targets).abs()
@@ -111,11 +111,11 @@ def _is_half(got, want, preds, targets):
 
 @my_mnist_loss.mistake('Only one of the two digits is looked at.',
                        'Every picture counts: `1-p` for a three, `p` for a seven.', when=_is_half)
-def _(preds, targets): return (1 - preds.sigmoid())[targets==1].mean()
+def _threes_only_loss(preds, targets): return (1 - preds.sigmoid())[targets==1].mean()
 
 @my_mnist_loss.mistake('Every picture counts as a three: the targets are not looked at.',
                        'For a seven the distance is `p`.')
-def _(preds, targets): return (1 - preds.sigmoid()).mean()
+def _targets_unused(preds, targets): return (1 - preds.sigmoid()).mean()
 
 def _is_swapped(got, want, preds, targets):
     p = targets.sigmoid()
@@ -123,7 +123,7 @@ def _is_swapped(got, want, preds, targets):
 
 @my_mnist_loss.mistake('The two are swapped: it is the labels that went through the sigmoid.',
                        'Scores become p; labels stay as they are. And `preds` come first.', when=_is_swapped)
-def _(preds, targets): return torch.where(preds==1, 1-targets.sigmoid(), targets.sigmoid()).mean()
+def _arguments_swapped(preds, targets): return torch.where(preds==1, 1-targets.sigmoid(), targets.sigmoid()).mean()
 
 # %% ../../nbs/exercises/loss.ipynb #42733682
 def _accuracy_cases():
@@ -142,42 +142,42 @@ def my_accuracy(preds, yb):
 # %% ../../nbs/exercises/loss.ipynb #e549e3b9
 @my_accuracy.mistake('You asked for scores above 0.5; that is a p above 0.62.',
                      'A score of 0.3 says "a three" already. Where does the sigmoid cross 0.5?')
-def _(preds, yb): return ((preds > .5) == (yb == 1)).float().mean()
+def _half_for_scores(preds, yb): return ((preds > .5) == (yb == 1)).float().mean()
 
 @my_accuracy.mistake('Everything counts as a three, as no sigmoid is below 0.',
                      'After the sigmoid the border lies elsewhere.')
-def _(preds, yb): return ((preds.sigmoid() > 0) == (yb == 1)).float().mean()
+def _everything_a_three(preds, yb): return ((preds.sigmoid() > 0) == (yb == 1)).float().mean()
 
 @my_accuracy.mistake('This is the share that is wrong.', 'Count the others.')
-def _(preds, yb): return ((preds > 0) != (yb == 1)).float().mean()
+def _share_wrong(preds, yb): return ((preds > 0) != (yb == 1)).float().mean()
 
 @my_accuracy.mistake('You counted pictures.', 'A share is a count divided by how many there are.')
-def _(preds, yb): return ((preds > 0) == (yb == 1)).float().sum()
+def _counted(preds, yb): return ((preds > 0) == (yb == 1)).float().sum()
 
 @my_accuracy.mistake(lambda got, want, preds, yb: f'The shape is {list(got.shape)}: right or wrong for each '
                          'picture.', 'One number is wanted: take the mean.',
                      when=lambda got, want, *_: got.dim() > 0)
-def _(preds, yb): return (preds > 0) == (yb == 1)
+def _right_or_wrong_each(preds, yb): return (preds > 0) == (yb == 1)
 
 @my_accuracy.mistake('Every prediction is compared with every label.',
                      'Do you drop a dimension somewhere? Keep both as columns.')
-def _(preds, yb): return ((preds > 0) == (yb[:,0] == 1)).float().mean()
+def _all_against_all(preds, yb): return ((preds > 0) == (yb[:,0] == 1)).float().mean()
 
 @my_accuracy.mistake('A score is hardly ever exactly 1, so nothing is right.',
                      'Turn the score into a yes or no first.')
-def _(preds, yb): return (preds == yb).float().mean()
+def _score_equals_label(preds, yb): return (preds == yb).float().mean()
 
 @my_accuracy.mistake('This is the share of threes among the answers.', 'It does not look at the labels.')
-def _(preds, yb): return (preds > 0).float().mean()
+def _share_called_three(preds, yb): return (preds > 0).float().mean()
 
 @my_accuracy.mistake('Only threes count as right.', 'A seven that is called a seven is right as well: `==`.')
-def _(preds, yb): return ((preds > 0) & (yb == 1)).float().mean()
+def _threes_only(preds, yb): return ((preds > 0) & (yb == 1)).float().mean()
 
 @my_accuracy.mistake('You rounded the scores.', 'Round p, or look at the sign of the score.')
-def _(preds, yb): return (preds.round() == yb).float().mean()
+def _rounded_scores(preds, yb): return (preds.round() == yb).float().mean()
 
 @my_accuracy.mistake('This is 1 minus the loss.', 'A picture is right or wrong here, and nothing in between.')
-def _(preds, yb): return 1 - mnist_loss(preds, yb)
+def _one_minus_loss(preds, yb): return 1 - mnist_loss(preds, yb)
 
 # %% ../../nbs/exercises/loss.ipynb #e8bd0c1d
 @exercise('02',
@@ -192,34 +192,34 @@ def always_three_accuracy():
 # %% ../../nbs/exercises/loss.ipynb #f13e75ef
 @always_three_accuracy.mistake('The two digits are not equally frequent.',
                                'Look up how many there are of each.')
-def _(): return .5
+def _a_coin(): return .5
 
 @always_three_accuracy.mistake('This is the share of *sevens*.',
                       'On which pictures is a model right that always says three?')
-def _(): return 1028 / 2038
+def _share_of_sevens(): return 1028 / 2038
 
 @always_three_accuracy.mistake('This is the share of threes in the *training* set.',
                       'The question is about the validation set.')
-def _(): return 6131 / 12396
+def _share_in_training(): return 6131 / 12396
 
 @always_three_accuracy.mistake('This is how many are right.', 'Accuracy is a share.')
-def _(): return 1010
+def _number_right(): return 1010
 
 @always_three_accuracy.mistake('This is the mean of eight batches, in which the short last one counts as much '
                                'as the others.', 'Count pictures, not batches.')
-def _(): return (3 + 242/256) / 8
+def _mean_of_means(): return (3 + 242/256) / 8
 
 @always_three_accuracy.mistake('These are threes for each seven.', 'Divide by all pictures, and not by the sevens.',
                                when=lambda got, want: abs(got - 1010/1028) < .0005)
-def _(): return 1010 / 1028
+def _threes_to_sevens(): return 1010 / 1028
 
 @always_three_accuracy.mistake('Rounded too far: four decimals are wanted.', 'What comes after these digits?',
                                when=lambda got, want: got in (.49, .495, .496))
-def _(): return .496
+def _three_decimals(): return .496
 
 @always_three_accuracy.mistake('This is a percentage.', 'From 0 to 1 is asked for: divide by 100.',
                                when=lambda got, want: abs(got - 100*want) < .5)
-def _(): return 49.5584
+def _percentage(): return 49.5584
 
 # %% ../../nbs/exercises/loss.ipynb #f2593ee6
 @exercise('02', 'What is `mnist_loss` when every p is 0.5? Give a number.', is_value=True, parse=float,
@@ -234,17 +234,17 @@ def half_loss():
 @half_loss.mistake('This is the cross-entropy of a coin toss.',
                    'Here the loss is the plain distance, with no logarithm.',
                    when=lambda got, want: abs(got - math.log(2)) < .005)
-def _(): return math.log(2)
+def _log_of_two(): return math.log(2)
 
 @half_loss.mistake('A loss of 0 is for answers that are certain and right.', 'How far is 0.5 from the label?')
-def _(): return 0.
+def _no_loss(): return 0.
 
 @half_loss.mistake('A loss of 1 is for answers that are certain and wrong.', 'And undecided ones?')
-def _(): return 1.
+def _full_loss(): return 1.
 
 @half_loss.mistake('You squared the distance.', 'The mean distance, as it is.')
-def _(): return .25
+def _half_squared(): return .25
 
 @half_loss.mistake('This is the sigmoid of 0.5.', 'p is 0.5 already: no sigmoid any more.',
                    when=lambda got, want: abs(got - .6225) < .005)
-def _(): return 1 / (1 + math.exp(-.5))
+def _sigmoid_of_half(): return 1 / (1 + math.exp(-.5))

@@ -65,7 +65,7 @@ def _never_moved(got, want, values, *_):
 
 @MyOptim.mistake('It works once: after the first walk through `params` the generator is empty.',
                  'Turn it into a list, and keep that.', when=_moved_once)
-def _():
+def _generator_kept():
     class Kept(MyOptim.right):
         def __init__(self, params, lr): self.params, self.lr = params, lr
     return Kept
@@ -81,28 +81,28 @@ def _emptying(right, no_grad):
 
 @MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.', 'Which of the two is to be forgotten?',
                  when=_refused)
-def _(): return _emptying(MyOptim.right, no_grad=False)
+def _parameter_emptied_and_recorded(): return _emptying(MyOptim.right, no_grad=False)
 
 @MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`. And it has emptied the parameters.',
                  'It is their `.grad` that should be forgotten.', when=lambda got, *_: not got['after zero_grad'].any())
-def _(): return _emptying(MyOptim.right, no_grad=True)
+def _parameter_emptied(): return _emptying(MyOptim.right, no_grad=True)
 
 @MyOptim.mistake('Only the first gradient is forgotten.', 'There is one for each parameter.')
-def _():
+def _first_gradient_forgotten():
     class FirstEmptied(MyOptim.right):
         def zero_grad(self): self.params[0].grad = None
     return FirstEmptied
 
 @MyOptim.mistake('Only the first parameter is moved, and only its gradient is forgotten.',
                  'Keep them all, and go through them.')
-def _():
+def _first_parameter_kept():
     class FirstKept(MyOptim.right):
         def __init__(self, params, lr): self.params, self.lr = [next(params)], lr
     return FirstKept
 
 @MyOptim.mistake('`zero_grad()` leaves the gradients where they are.', 'Empty them, or set them to None.',
                  when=lambda got, want, *_: same(got['first step'], want['first step']) and not got['forgotten'])
-def _():
+def _never_forgets():
     class Lazy(MyOptim.right):
         def zero_grad(self): self.params
     return Lazy
@@ -110,7 +110,7 @@ def _():
 @MyOptim.mistake('`step()` forgets the gradients already.',
                  'One method, one move: forgetting is for `zero_grad()`.',
                  when=lambda got, want, *_: same(got['second step'], want['second step']))
-def _():
+def _forgets_in_step():
     class Both(MyOptim.right):
         def step(self): super().step(); self.zero_grad()
     return Both
@@ -125,21 +125,21 @@ def _with_step(move, no_grad=True):
 
 @MyOptim.mistake('PyTorch refuses: the step is recorded, and a leaf that overwrites itself spoils the record.',
                  'What hides a step from autograd?')
-def _(): return _with_step(lambda p, lr: p.sub_(lr*p.grad), no_grad=False)
+def _recorded_step(): return _with_step(lambda p, lr: p.sub_(lr*p.grad), no_grad=False)
 
 @MyOptim.mistake('No parameter has moved: `p = p - ...` only gives the old name to a new tensor.',
                  'Which operator changes a tensor in place?',
                  when=_never_moved)
-def _(): return _with_step(lambda p, lr: p - lr*p.grad)
+def _rebound_step(): return _with_step(lambda p, lr: p - lr*p.grad)
 
 @MyOptim.mistake('Each parameter shrinks by `lr` times itself.', 'Its gradient is `p.grad`.')
-def _(): return _with_step(lambda p, lr: p.sub_(lr*p))
+def _shrinks(): return _with_step(lambda p, lr: p.sub_(lr*p))
 
 @MyOptim.mistake('This goes uphill.', 'The gradient points to where the loss grows.')
-def _(): return _with_step(lambda p, lr: p.add_(lr*p.grad))
+def _uphill(): return _with_step(lambda p, lr: p.add_(lr*p.grad))
 
 @MyOptim.mistake('The step is one whole gradient long, whatever `lr` is.', 'Who uses `lr`?')
-def _(): return _with_step(lambda p, lr: p.sub_(p.grad))
+def _lr_ignored(): return _with_step(lambda p, lr: p.sub_(p.grad))
 
 # %% ../../nbs/exercises/optimizer.ipynb #c7ffc44c
 @exercise('05', 'Write a class `MyMomentum(params, lr, momentum)`. Each parameter has a velocity, 0 at first. '
@@ -182,29 +182,29 @@ def _variant(velocity, keep=True):
 @MyMomentum.mistake('Every step is a plain one: the velocity is not kept from step to step, or it is not what moves '
                     'the parameter.', 'After a step, is the new velocity in your list? Does `zero_grad()` leave it '
                     'there? And is it multiplied by `lr` in the move?')
-def _(): return _variant(lambda v, g, m: v*m + g, keep=False)
+def _velocity_not_kept(): return _variant(lambda v, g, m: v*m + g, keep=False)
 
 @MyMomentum.mistake('Both are scaled by `momentum`, the old velocity and the new gradient.',
                     'First scale the velocity, then add the gradient as it is.')
-def _(): return _variant(lambda v, g, m: m*(v + g))
+def _both_scaled(): return _variant(lambda v, g, m: m*(v + g))
 
 @MyMomentum.mistake('The gradient is scaled by `1 - momentum`: an average of gradients.',
                     'Here the whole gradient is added.')
-def _(): return _variant(lambda v, g, m: m*v + (1-m)*g)
+def _running_average(): return _variant(lambda v, g, m: m*v + (1-m)*g)
 
 @MyMomentum.mistake('The velocity never fades: all gradients so far are added up.',
                     '`momentum` is the share of the old velocity that stays.')
-def _(): return _variant(lambda v, g, m: v + g)
+def _never_fades(): return _variant(lambda v, g, m: v + g)
 
 @MyMomentum.mistake('The old velocity is kept whole, and the new gradient is scaled.',
                     'It is the other way round.')
-def _(): return _variant(lambda v, g, m: v + m*g)
+def _gradient_scaled(): return _variant(lambda v, g, m: v + m*g)
 
 @MyMomentum.mistake('After the first walk through `params` the generator is empty.',
                     'Turn it into a list, and keep that.',
                     when=lambda got, want, values, *_: not got['forgotten'] and (
                         _moved_once(got, want) or _never_moved(got, want, values)))
-def _():
+def _momentum_generator_kept():
     class Kept(MyMomentum.right):
         def __init__(self, params, lr, momentum):
             self.params, self.lr, self.momentum = params, lr, momentum
@@ -212,7 +212,7 @@ def _():
     return Kept
 
 @MyMomentum.mistake('There is one velocity for all parameters.', 'Each parameter has its own: keep a list of them.')
-def _():
+def _one_velocity():
     class One(MyMomentum.right):
         v = 0.
         @torch.no_grad()
@@ -232,18 +232,18 @@ def _moving(move):
 
 @MyMomentum.mistake('The parameter moves before the velocity is updated, so each step is one behind.',
                     'First the velocity, then the move.')
-def _(): return _moving(lambda p, v, lr, m: (p.sub_(lr*v), v.mul_(m).add_(p.grad)))
+def _moves_before_updating(): return _moving(lambda p, v, lr, m: (p.sub_(lr*v), v.mul_(m).add_(p.grad)))
 
 @MyMomentum.mistake('`lr` is applied twice: in the velocity and in the move.', 'Once is enough.')
-def _(): return _moving(lambda p, v, lr, m: p.sub_(lr*v.mul_(m).add_(lr*p.grad)))
+def _lr_twice(): return _moving(lambda p, v, lr, m: p.sub_(lr*v.mul_(m).add_(lr*p.grad)))
 
 @MyMomentum.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.', 'Which one is to be forgotten?',
                     when=_refused)
-def _(): return _emptying(MyMomentum.right, no_grad=False)
+def _momentum_empties_parameter(): return _emptying(MyMomentum.right, no_grad=False)
 
 @MyMomentum.mistake('PyTorch refuses: the step is recorded, and a leaf that overwrites itself spoils the record.',
                     'What hides a step from autograd?')
-def _():
+def _momentum_recorded():
     class Recorded(MyMomentum.right):
         def step(self):
             with torch.enable_grad():
@@ -252,7 +252,7 @@ def _():
 
 @MyMomentum.mistake('The first velocity is a second name for `.grad`: what empties the one changes the other.',
                     'Give the velocity numbers of its own: `.clone()`, or start from zeros.')
-def _():
+def _velocity_is_the_gradient():
     class Alias(MyMomentum.right):
         def __init__(self, *args): super().__init__(*args); self.vs = [None]*len(self.params)
         @torch.no_grad()
@@ -266,7 +266,7 @@ def _():
 
 @MyMomentum.mistake('This goes uphill: the gradient is subtracted in the velocity and the velocity again in the move, '
                     'or neither is.', 'There is one minus, in the move.')
-def _(): return _variant(lambda v, g, m: m*v - g)
+def _subtracted_twice(): return _variant(lambda v, g, m: m*v - g)
 
 # %% ../../nbs/exercises/optimizer.ipynb #c89e256e
 def _book(recipe):
@@ -293,23 +293,23 @@ def book_epoch():
 # %% ../../nbs/exercises/optimizer.ipynb #62e6ed34
 @book_epoch.mistake(lambda got, want: f'This recipe runs for {got["epochs"]} epochs.',
                     'The question is where the *first* one ends.', when=lambda got, want: got['epochs'] != 1)
-def _(): return Recipe()
+def _too_many_epochs(): return Recipe()
 
 @book_epoch.mistake('The pictures are shuffled in it, so there is nothing to repair.', 'Start from file order.',
                     when=lambda got, want: got['shuffle'])
-def _(): return Recipe(epochs=1, shuffle=True)
+def _nothing_to_repair(): return Recipe(epochs=1, shuffle=True)
 
 @book_epoch.mistake('It ends at 0.5044, where everything is called a *seven*.',
                     'Which loss makes a model call everything a three?',
                     when=lambda got, want: abs(got['accuracy'] - 1028/2038) < 1e-6)
-def _(): return Recipe(epochs=1, loss='squared')
+def _stuck_at_sevens(): return Recipe(epochs=1, loss='squared')
 
 @book_epoch.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, so it is not stuck.',
                     'Are the steps long enough to make the model certain that everything is a three?',
                     when=lambda got, want: not _stuck(got))
-def _(): return Recipe(lr=.1, epochs=1)
+def _not_stuck(): return Recipe(lr=.1, epochs=1)
 
 @book_epoch.mistake(lambda got, want: 'It is stuck as it should be, but shuffling repairs it to '
                         f'{got["flipped"]:.4f} only.', 'Such long steps do harm in any order.',
                     when=lambda got, want: got['flipped'] <= .97)
-def _(): return Recipe(lr=20., epochs=1, momentum=.9)
+def _repair_not_enough(): return Recipe(lr=20., epochs=1, momentum=.9)

@@ -72,29 +72,29 @@ def smallest_lr():
 @smallest_lr.mistake('A learning rate is above 0.',
                      'If you have an exponent, such as -2.5, give `10**-2.5`.',
                      when=lambda got, want: got['lr'] <= 0)
-def _(): return -2.
+def _below_zero(): return -2.
 
 @smallest_lr.mistake('A million and more is not what is meant.', 'The smallest one that does it.',
                      when=lambda got, want: not got['lr'] < 1e6)
-def _(): return 1e9
+def _a_billion(): return 1e9
 
 @smallest_lr.mistake(lambda got, want: 'It gets there with ease, and so does a tenth of it: '
                          f'it ends at {_reached(got["lr"]/10):.3f}.', 'Go down by factors of ten until it fails.',
                      when=lambda got, want: got['accuracy'] >= .95 and _reached(got['lr']/10) >= .95)
-def _(): return 1.
+def _far_too_large(): return 1.
 
 @smallest_lr.mistake(lambda got, want: 'It gets there, and so does an lr half as large: '
                          f'{got["below"]:.4f}.', 'Halve it until it fails.',
                      when=lambda got, want: got['accuracy'] >= .95)
-def _(): return smallest_lr.right*2
+def _twice_too_large(): return smallest_lr.right*2
 
 @smallest_lr.mistake(_short,
                      'Not by much. Go up in small factors.', when=lambda got, want: .9 <= got['accuracy'] < .95)
-def _(): return smallest_lr.right/2
+def _half_of_it(): return smallest_lr.right/2
 
 @smallest_lr.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, far below 0.95.',
                      'Go up by factors of ten until it works.', when=lambda got, want: got['accuracy'] < .9)
-def _(): return 1e-4
+def _far_too_small(): return 1e-4
 
 # %% ../../nbs/exercises/sweep.ipynb #044f3041
 def _made_up(answer, accuracies):
@@ -126,81 +126,81 @@ def _best(runs, score): return max(runs, key=score)
 def _last(run): return run.history[-1].accuracy
 
 @best_lr.mistake('This is the best accuracy, and not the lr that led to it.', 'Which run has it?')
-def _(runs): return max(map(_last, runs))
+def _accuracy_for_lr(runs): return max(map(_last, runs))
 
 @best_lr.mistake('You count the best epoch of each run, and a run may have got worse since.',
                  'The run should *end* best: `history[-1]`.')
-def _(runs): return _best(runs, lambda run: max(r.accuracy for r in run.history)).recipe.lr
+def _best_epoch_counts(runs): return _best(runs, lambda run: max(r.accuracy for r in run.history)).recipe.lr
 
 @best_lr.mistake('This is the best after the first epoch.',
                  'The last record of a history is `history[-1]`.')
-def _(runs): return _best(runs, lambda run: run.history[1].accuracy).recipe.lr
+def _first_epoch_counts(runs): return _best(runs, lambda run: run.history[1].accuracy).recipe.lr
 
 @best_lr.mistake('This is the run that ends *worst*.', 'A high accuracy is good, a high loss is not.')
-def _(runs): return min(runs, key=_last).recipe.lr
+def _worst_run(runs): return min(runs, key=_last).recipe.lr
 
 @best_lr.mistake('This is the largest lr, whatever came of it.', 'Compare the runs by their accuracy.')
-def _(runs): return max(run.recipe.lr for run in runs)
+def _largest_lr(runs): return max(run.recipe.lr for run in runs)
 
 @best_lr.mistake('This is the run with the lowest loss, and another one ends with more pictures right.',
                  'The two may disagree. The task asks for the accuracy.')
-def _(runs): return min(runs, key=lambda run: run.history[-1].valid_loss).recipe.lr
+def _lowest_loss(runs): return min(runs, key=lambda run: run.history[-1].valid_loss).recipe.lr
 
 @best_lr.mistake('This is the last run in the list.', 'Any of them may be the best one.')
-def _(runs): return runs[-1].recipe.lr
+def _last_run(runs): return runs[-1].recipe.lr
 
 @best_lr.mistake('This is the place of the run in the list.',
                  'You are nearly there: `runs[place].recipe.lr`.')
-def _(runs): return max(range(len(runs)), key=lambda i: _last(runs[i]))
+def _place_in_list(runs): return max(range(len(runs)), key=lambda i: _last(runs[i]))
 
 @best_lr.mistake('This is the first run in the list.', 'Any of the others may be better.')
-def _(runs): return runs[0].recipe.lr
+def _first_run(runs): return runs[0].recipe.lr
 
 @best_lr.mistake('`history[0]` is from before the first step: you compare how the runs *begin*.',
                  'The last record of a list is at `[-1]`.')
-def _(runs): return _best(runs, lambda run: run.history[0].accuracy).recipe.lr
+def _before_training(runs): return _best(runs, lambda run: run.history[0].accuracy).recipe.lr
 
 @best_lr.mistake('This is the smallest lr, whatever came of it.', 'The accuracy decides.')
-def _(runs): return min(run.recipe.lr for run in runs)
+def _smallest_tried_lr(runs): return min(run.recipe.lr for run in runs)
 
 @best_lr.mistake('You count how much each run has gained since it began.',
                  'A high start does no harm: compare the ends.')
-def _(runs): return _best(runs, lambda run: _last(run) - run.history[0].accuracy).recipe.lr
+def _largest_gain(runs): return _best(runs, lambda run: _last(run) - run.history[0].accuracy).recipe.lr
 
 @best_lr.mistake('You count the mean over the epochs, so a slow start costs a run the prize.',
                  'What it was before the end does not matter.')
-def _(runs): return _best(runs, lambda run: sum(r.accuracy for r in run.history)/len(run.history)).recipe.lr
+def _mean_over_epochs(runs): return _best(runs, lambda run: sum(r.accuracy for r in run.history)/len(run.history)).recipe.lr
 
 @best_lr.mistake('This is the best one an epoch before the end.', 'The last place in a list is -1.')
-def _(runs): return _best(runs, lambda run: run.history[-2].accuracy).recipe.lr
+def _epoch_before_last(runs): return _best(runs, lambda run: run.history[-2].accuracy).recipe.lr
 
 @best_lr.mistake('This is the run with the *highest* loss.',
                  'The task asks for the accuracy, which is another field.')
-def _(runs): return _best(runs, lambda run: run.history[-1].valid_loss).recipe.lr
+def _highest_loss(runs): return _best(runs, lambda run: run.history[-1].valid_loss).recipe.lr
 
 @best_lr.mistake('This is a record: what the run had reached.',
                  'A record does not know the lr. Its run does.',
                  when=lambda got, *_: isinstance(got, Record))
-def _(runs): return _best(runs, _last).history[-1]
+def _record_for_lr(runs): return _best(runs, _last).history[-1]
 
 @best_lr.mistake('This is the right run\'s recipe, all of it.',
                  'Only its lr is asked for: `run.recipe.lr`.',
                  when=lambda got, want, _: isinstance(got, Recipe) and got.lr == want)
-def _(runs): return _best(runs, _last).recipe
+def _recipe_for_lr(runs): return _best(runs, _last).recipe
 
 @best_lr.mistake('This is a recipe, and not that of the run that ends best.',
                  'Compare the ends, and give its lr.',
                  when=lambda got, *_: isinstance(got, Recipe))
-def _(runs): return runs[-1].recipe
+def _other_recipe(runs): return runs[-1].recipe
 
 @best_lr.mistake('The right lr is in it, with something else beside it.',
                  'Give the lr alone, as a number.',
                  when=lambda got, want, _: isinstance(got, (list, tuple)) and want in got)
-def _(runs): return max((_last(run), run.recipe.lr) for run in runs)
+def _lr_and_more(runs): return max((_last(run), run.recipe.lr) for run in runs)
 
 @best_lr.mistake('This is the right run, all of it.', 'Its recipe knows its lr: `run.recipe.lr`.',
                  when=lambda got, want, _: got.recipe.lr == want)
-def _(runs): return _best(runs, _last)
+def _run_for_lr(runs): return _best(runs, _last)
 
 # %% ../../nbs/exercises/sweep.ipynb #fa8c24bc
 @exercise('08',
@@ -216,39 +216,39 @@ def tenth_spread():
 # %% ../../nbs/exercises/sweep.ipynb #082b5417
 @tenth_spread.mistake('With ten times the pictures the arrows spread about a third as much.',
                       'The spread shrinks with the *root* of the batch size.')
-def _(): return 10
+def _in_proportion(): return 10
 
 @tenth_spread.mistake('You took the root of ten. The root says how the *spread* follows the batch, '
                       'and here the spread is given.', 'Which number has the root 10?',
                       when=lambda got, want: abs(got - 10**.5) < .2)
-def _(): return 10**.5
+def _root_of_ten(): return 10**.5
 
 @tenth_spread.mistake('You went on from 16 in proportion, ten where it was four.',
                       'From 4 to 16, what is done to the 4?')
-def _(): return 40
+def _from_sixteen(): return 40
 
 @tenth_spread.mistake('A larger batch knows the way better, and this one is smaller.',
                       'How many times *more*?', when=lambda got, want: got <= 1)
-def _(): return .01
+def _wrong_direction(): return .01
 
 @tenth_spread.mistake('This is twice ten.', 'A square is a number times itself.')
-def _(): return 20
+def _twice_ten(): return 20
 
 @tenth_spread.mistake('With four times the pictures the arrows spread half as much.',
                       'Two is to four as ten is to what?')
-def _(): return 4
+def _half_the_spread(): return 4
 
 @tenth_spread.mistake('This was for a quarter of the spread.', 'And for a tenth?')
-def _(): return 16
+def _quarter_of_the_spread(): return 16
 
 @tenth_spread.mistake('This is ten times the 16 of the quarter: the spread is then a quarter of a third.',
                       'Begin anew: a spread of a tenth, not a tenth of the quarter.')
-def _(): return 160
+def _ten_times_sixteen(): return 160
 
 @tenth_spread.mistake('This is ten times ten times ten, and a square has two of them.', 'One ten less.')
-def _(): return 1000
+def _cube_of_ten(): return 1000
 
 @tenth_spread.mistake(lambda got, want: f'With {got:g} times the pictures the arrows spread {got**-.5:.3g} times as '
                           'much, and 0.1 is asked for.', 'The spread goes with one over the root of the batch size.',
                       when=lambda got, want: 1 < got < math.inf)
-def _(): return 50
+def _something_else(): return 50
