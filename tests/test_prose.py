@@ -123,6 +123,13 @@ def test_parts(path): assert not missing_parts(tool.read(path))
 @each_lesson
 def test_more_prose_than_code(path): assert words_per_line(tool.read(path)) >= 2
 
+@each_lesson
+def test_tasks(path):
+    "A lesson asks for an exercise in the exercise's own words, which `ex.NAME` shows as well"
+    asked = tool.asked(tool.read(path))
+    assert len(asked) >= 3
+    for name, number, cell in asked: assert cell.source == tool.task_text(path, name, number), 'run: python tools/notebooks.py tasks'
+
 def test_ten_lessons(): assert len(lessons) == 10
 
 

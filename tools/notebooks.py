@@ -1,6 +1,7 @@
-"""What contributors do to all notebooks at once: `python tools/notebooks.py badges|run|strip|readme [names]`
+"""What contributors do to all notebooks at once: `python tools/notebooks.py badges|tasks|run|strip|readme [names]`
 
 badges   write the Colab and Kaggle badges and the install cell, from settings.ini
+tasks    write the words of each exercise, as nbs/exercises/ has them, into the lesson that asks for it
 run      run in a fresh kernel and keep the outputs, without what only a live kernel can show
 strip    only drop what a live kernel can show: the rest of what `nbdev-clean` does
 readme   render README.md from nbs/index.ipynb
@@ -8,6 +9,7 @@ readme   render README.md from nbs/index.ipynb
 import os, re
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from configparser import ConfigParser
+from importlib import import_module
 from pathlib import Path
 import nbformat
 
@@ -64,6 +66,25 @@ def badges(path):
     write(nb, path)
 
 
+def asked(nb):
+    "The exercises that a lesson asks for: name, number, and the Markdown cell that says what to do"
+    found = []
+    for c in nb.cells:
+        if number := re.match(r'\*\*(\d)\.\*\* ', c.source): latest = number[1], c
+        if check := re.match(r'ex\.(\w+)\.check\(', c.source): found.append((check[1], *latest))
+    return found
+
+def task_text(path, name, number):
+    "What a lesson says of exercise `name`: its number and the words of the exercise"
+    exercises = import_module(f"mnist_sgd.exercises.{path.stem.split('_')[1]}")
+    return f'**{number}.** {getattr(exercises, name).task}'
+
+def tasks(path):
+    "Write the words of the exercises into a lesson"
+    nb = read(path)
+    for name, number, cell in asked(nb): cell.source = task_text(path, name, number)
+    if asked(nb): write(nb, path)
+
 def strip(path):
     "Drop widget views and widget state, which mean nothing without the kernel that made them"
     nb = read(path)
@@ -111,11 +132,11 @@ def readme_text():
 
 def main(argv=None):
     parser = ArgumentParser(description=__doc__, formatter_class=RawDescriptionHelpFormatter)
-    parser.add_argument('commands', nargs='+', help='badges, run, strip, readme, and names of notebooks such as 03_grad or runs/')
+    parser.add_argument('commands', nargs='+', help='badges, tasks, run, strip, readme, and names of notebooks such as 03_grad or runs/')
     args = parser.parse_args(argv).commands
-    each = dict(badges=badges, run=run, strip=strip)
+    each = dict(badges=badges, tasks=tasks, run=run, strip=strip)
     names = [a for a in args if a not in each and a != 'readme']
-    if len(names) == len(args): parser.error('say what to do: badges, run, strip or readme')
+    if len(names) == len(args): parser.error('say what to do: badges, tasks, run, strip or readme')
     for name in names:
         if not notebooks([name]): parser.error(f"no notebook's name starts with {name}")
     for command in args:

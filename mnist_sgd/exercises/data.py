@@ -18,8 +18,11 @@ def _images():
     def images(n, most): return torch.randint(0, most + 1, (n, 28, 28), generator=make).to(torch.uint8)
     return [(images(n, most),) for n, most in ((1, 255), (3, 255), (2, 99), (5, 255))]
 
-@exercise('00', 'Write `to_rows(images)`. It takes whole numbers from 0 to 255 (uint8) of shape `[n,28,28]`, '
-          'and returns floats from 0 to 1 of shape `[n,784]`, a picture a row.', cases=_images,
+@exercise('00',
+          'Write `to_rows(images)`. It takes whole numbers from 0 to 255 (uint8) of shape '
+          '`[n,28,28]`, and returns floats from 0 to 1 of shape `[n,784]`, a picture a row. '
+          'What stood in row 2, column 3 then stands in column 59, and what was 255 is 1.',
+          cases=_images,
           hints=('Two things have to change: the shape, and the numbers. Do one after the other.',
                  '`reshape` can work out one of the sizes by itself if you write -1 for it.',
                  'Reshape to `(-1, 784)`, turn into floats with `.float()`, then divide by 255.'),
@@ -71,8 +74,10 @@ def _one_long_row(images): return images.flatten() / 255
 
 # %% ../../nbs/exercises/data.ipynb #ef386aab
 @exercise('00',
-          'Write `make_labels(n_threes, n_sevens)`: a column of floats, shape `[n_threes+n_sevens,1]`, first '
-          'a 1 for each three, then a 0 for each seven.', cases=lambda: [(1, 1), (2, 3), (3, 0)],
+          'Write `make_labels(n_threes, n_sevens)`: a column of floats, shape '
+          '`[n_threes+n_sevens,1]`, first a 1 for each three, then a 0 for each seven. '
+          '`make_labels(6131, 6265)` would be `data.train_y`.',
+          cases=lambda: [(1, 1), (2, 3), (3, 0)],
           hints=('Make the ones, make the zeros, and join them.',
                  '`torch.ones` and `torch.zeros` take a shape and make floats. `torch.cat` joins a list of '
                  'tensors.',
@@ -108,9 +113,10 @@ def _pairs():
     return [(_random(n, 2), torch.arange(float(n))[:,None], size) for n, size in ((2, 2), (3, 5), (5, 2), (6, 3))]
 
 @exercise('00',
-          'Write `batches(x, y, batch_size)`: a list of pairs `(xb, yb)`, in order, each with `batch_size` '
-          'rows of `x` and the same rows of `y`. The last one is shorter if need be. (A generator or a `zip` that '
-          'gives these pairs will do as well.)', cases=_pairs,
+          'Write `batches(x, y, batch_size)`: a list of pairs `(xb, yb)`, in order, each with '
+          '`batch_size` rows of `x` and the same rows of `y`. The last one is shorter if need '
+          'be: 10 rows in batches of 4 make 4, 4 and 2. (A generator or a `zip` will do.)',
+          cases=_pairs,
           observe=lambda answer, x, y, batch_size: _listed(answer(x, y, batch_size)),
           hints=('At which rows do the batches begin?',
                  '`range(0, len(x), batch_size)` gives the beginnings.',
@@ -175,8 +181,10 @@ def _shuffled_rows(x, y, size): return [(x[i], y[i]) for i in torch.randperm(len
 
 # %% ../../nbs/exercises/data.ipynb #b81f93da
 @exercise('00',
-          'How many pictures does the last batch have, when 12,396 pictures are dealt out in 49 batches of '
-          '256? Give a number.', is_value=True, parse=float, same=lambda got, want: got == want,
+          'How many pictures does the last batch have, when 12,396 pictures are dealt out in '
+          '49 batches of 256? Work it out before you drag the strip to its end, and give a '
+          'number.',
+          is_value=True, parse=float, same=lambda got, want: got == want,
           hints=('All batches but the last are full.',
                  '48 full batches come first.',
                  'What is left of 12,396 after taking away 48 times 256?'),

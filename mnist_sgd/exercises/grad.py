@@ -35,8 +35,11 @@ def _sloped(answer, f, x):
     return slope
 
 @exercise('03',
-          'Write `my_slope(f, x)`: how steep the function `f` is at the number `x`, found by trying on both '
-          'sides: a little above `x`, and a little below. (To within 1 part in 200.)', observe=_sloped,
+          'Write `my_slope(f, x)`: how steep the function `f` is at the number `x`, found by '
+          'trying on both sides: a little above `x`, and a little below. (To within 1 part in '
+          '200. Use Python floats: they hold sixteen digits, a float32 tensor only seven, and '
+          'a difference of two near-equal numbers eats most of them.)',
+          observe=_sloped,
           cases=lambda: [(line, 2.), (square, 3.), (cube, -1.), (kink, 0.)],
           same=lambda got, want: isinstance(got, float) and same(got, want, 5e-3),
           hints=('Nudge `x` a little up, and a little down, as the lesson does with the bias.',

@@ -175,8 +175,10 @@ def _scores():
     return [(torch.tensor(v)[:,None],) for v in scores]
 
 @exercise('01',
-          'Write `saturated_share(preds)`: the share of scores whose sigmoid is below 0.01 or above 0.99, '
-          'from 0 to 1. `preds` are scores, shape `[n,1]`.', cases=_scores,
+          'Write `saturated_share(preds)`: the share of scores whose sigmoid is below 0.01 or '
+          'above 0.99, from 0 to 1. It takes *scores*, shape `[n,1]`: for -10, 0, 1 and 10 it '
+          'gives 0.5.',
+          cases=_scores,
           hints=('Scores are not confidences yet.',
                  'Two comparisons, joined by `|`, give True and False for each picture.',
                  'The mean of True and False, as floats, is a share.'), why='`|` is "or", element by element.')
@@ -218,9 +220,10 @@ def _tried_std(std):
     return dict(std=std, share=saturation(std, data.valid_x[::4], data.valid_y[::4]).saturated)
 
 @exercise('01',
-          'Find an `std` for `init_params` at which *more than half* of the validation pictures are saturated '
-          '(p below 0.01 or above 0.99). Weights drawn anew give another share, so the check takes the draw that the '
-          'dial shows. Give a number.', is_value=True, parse=float, observe=_tried_std,
+          'Find an `std` for `init_params` at which *more than half* of the validation '
+          'pictures are saturated (p below 0.01 or above 0.99), in the draw that the dial '
+          'shows. Give a number.',
+          is_value=True, parse=float, observe=_tried_std,
           same=lambda got, want: got['share'] > .5, hints=('Wider weights make larger scores.',
                  'The lesson prints the share for four values of std.',
                  'At 0.1 there is next to none; at 1 there are most.'),

@@ -47,8 +47,10 @@ def _hooks(cls):
 
 # %% ../../nbs/exercises/learner.ipynb #1384eeb3
 @exercise('06',
-          'Write a fastai callback, `class LossLog(Callback)`, that keeps the loss of each *training* batch '
-          'of a `fit`, as a plain Python float, in a list `.losses`.', is_value=True, observe=_logged,
+          'Write a fastai callback, `class LossLog(Callback)`, that keeps the loss of each '
+          '*training* batch of a `fit`, as a plain Python float, in a list `.losses`. '
+          '(`Count`, above, shows how such a class looks.)',
+          is_value=True, observe=_logged,
           cases=lambda: [(1,), (2,)],
           hints=('When is a batch done, and how does a callback know that it is a training batch? Look at '
                  '`Count` in the lesson.',

@@ -148,8 +148,10 @@ def _stepping(dl, lr, zero=True, sign=-1, each=True):
 
 # %% ../../nbs/exercises/loop.ipynb #0ee01e3b
 @exercise('04',
-          'Write `my_train_epoch(model, dl, lr, params)`: one pass over `dl`. For each batch: the gradient '
-          '(`calc_grad(xb, yb, model)` or your own), a step of `lr` for each of `params`, and forget.',
+          'Write `my_train_epoch(model, dl, lr, params)`: one pass over `dl`. For each batch: '
+          'the gradient (`calc_grad(xb, yb, model)` or your own), a step of `lr` for each of '
+          '`params`, and forget. Write it from the list of six moves, without looking at '
+          '`train_epoch`.',
           cases=lambda: [(_batches(2), 1.), (_batches(3, 3), 1.), (_batches(4, 4, 2, seed=7), .5)],
           observe=_after_epoch, hints=('A loop over the batches, and in it what you wrote before.',
                  'Gradient, step, forget: three moves, all of them inside the loop.',
@@ -235,8 +237,11 @@ def _valid_cases():
     cases = ((4,), 1), ((4, 4), 2), ((6, 6, 2), 9), ((8, 8, 8, 3), 4)
     return [(first_pixel, _batches(*sizes, seed=seed)) for sizes, seed in cases]
 
-@exercise('04', 'Write `my_validate_epoch(model, valid_dl)`: the accuracy of `model` over all pictures of the '
-          'batches in `valid_dl`, from 0 to 1, exact also when the last batch is shorter.', cases=_valid_cases,
+@exercise('04',
+          'Write `my_validate_epoch(model, valid_dl)`: the accuracy of `model` over all '
+          'pictures of the batches in `valid_dl`, from 0 to 1, exact also when the last batch '
+          'is shorter: a model that calls everything a three has 0.495584, not 0.4932.',
+          cases=_valid_cases,
           hints=('How many are right, of how many?',
                  'Count both while you go through the batches.',
                  '`((preds > 0) == (yb == 1)).sum()` counts those that are right in a batch, `len(xb)` all of '

@@ -181,8 +181,10 @@ def _one_minus_loss(preds, yb): return 1 - mnist_loss(preds, yb)
 
 # %% ../../nbs/exercises/loss.ipynb #e8bd0c1d
 @exercise('02',
-          'What is the accuracy of a model that calls *every* validation picture a three? Give a number, to '
-          'four decimals or more. (`sizes` in lesson 00 has what you need.)', is_value=True, parse=float,
+          'What is the accuracy of a model that calls *every* validation picture a three? Give '
+          'a number, to four decimals or more. (Add the share of sevens and you get 1; '
+          '[00_data](00_data.ipynb) has the sizes.)',
+          is_value=True, parse=float,
           hints=('On which pictures is it right?',
                  'There are 1,010 threes in the validation set. And how many pictures?',
                  '1,010 of 2,038.'), why='Remember it: a number like this says "everything is a three".')
@@ -222,7 +224,10 @@ def _three_decimals(): return .496
 def _percentage(): return 49.5584
 
 # %% ../../nbs/exercises/loss.ipynb #f2593ee6
-@exercise('02', 'What is `mnist_loss` when every p is 0.5? Give a number.', is_value=True, parse=float,
+@exercise('02',
+          'What is `mnist_loss` when every p is 0.5? Work it out, and give a number: it is the '
+          'same whatever the labels are.',
+          is_value=True, parse=float,
           hints=('What is the distance of 0.5 from 1, and from 0?',
                  'It does not matter which label a picture has.',
                  'Every picture is off by the same amount.'),

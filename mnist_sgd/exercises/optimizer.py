@@ -142,9 +142,12 @@ def _uphill(): return _with_step(lambda p, lr: p.add_(lr*p.grad))
 def _lr_ignored(): return _with_step(lambda p, lr: p.sub_(p.grad))
 
 # %% ../../nbs/exercises/optimizer.ipynb #c7ffc44c
-@exercise('05', 'Write a class `MyMomentum(params, lr, momentum)`. Each parameter has a velocity, 0 at first. '
-          '`step()` makes it `momentum` times itself plus the gradient, then moves the parameter by `lr` '
-          'velocities downwards. `zero_grad()` forgets the gradients, and not the velocities.', is_value=True,
+@exercise('05',
+          'Write a class `MyMomentum(params, lr, momentum)`. Each parameter has a speed of its '
+          'own, its velocity, 0 at first. `step()` makes it `momentum` times itself plus the '
+          'gradient, then moves the parameter by `lr` velocities downwards. `zero_grad()` '
+          'forgets the gradients, and not the velocities.',
+          is_value=True,
           observe=_momentum_rounds,
           cases=lambda: [(v, .1, m, 'sum of p**2') for v, m in zip(_values(), (.5, .9))],
           hints=('What has to be remembered from one step to the next, for each parameter?',
@@ -277,8 +280,10 @@ def _book(recipe):
 def _stuck(got): return abs(got['accuracy'] - 1010/2038) < 1e-6
 
 @exercise('05',
-          'Give a recipe of *one* epoch that ends where the mystery began, at an accuracy of 0.4956, and that '
-          'ends above 0.97 when nothing but `shuffle` is flipped. A text will do, such as `lr=0.1, epochs=1`.',
+          'The lab in [07_live](07_live.ipynb) writes a whole run in one line, a **recipe**, '
+          'such as `lr=1, epochs=20, shuffle=off`. Give a recipe of *one* epoch that ends '
+          'where the mystery began, at an accuracy of 0.4956, and that ends above 0.97 when '
+          'nothing but `shuffle` is flipped. Give a `Recipe` or its text.',
           is_value=True, parse=read_recipe, observe=_book, limit=60.,
           same=lambda got, want: got['epochs'] == 1 and not got['shuffle'] and _stuck(got) and got['flipped'] > .97,
           hints=('At 0.4956 everything is called a three. What made the model so certain?',

@@ -20,10 +20,12 @@ from ..widgets.page import orange, purple
 # %% ../../nbs/practice/check.ipynb #891a0669
 _stressed = re.compile(r'(?<![\w*])\*(?=[^\s*])([^*]*[^\s*])\*(?![\w*])')   # *so*; not 2*h*x
 
+_link = re.compile(r'\[([^\]]+)\]\([^)]+\)')
+
 def _stress(text, to):
-    "Put `to` for what is between asterisks, but not within code"
+    "Put `to` for what is between asterisks and the words for a link, but not within code"
     parts = re.split('(`[^`]+`)', text)
-    return ''.join(p if p[:1] == '`' else _stressed.sub(to, p) for p in parts)
+    return ''.join(p if p[:1] == '`' else _stressed.sub(to, _link.sub(r'\1', p)) for p in parts)
 
 def _rich(text):
     escaped = _stress(html.escape(text, quote=False), r'<em>\1</em>')
