@@ -13,8 +13,8 @@ from ..practice.diagnose import same
 
 # %% ../../nbs/exercises/beyond.ipynb #5380b6d1
 @exercise('09',
-          'How many parameters has a net that goes from 784 pixels through 30 hidden numbers to 1 score? Give '
-          'a number.', is_value=True, parse=_number, same=lambda got, want: got == want,
+          'How many parameters has a net that goes from 784 pixels through 30 hidden numbers to 1 '
+          'score? Give a number.', is_value=True, parse=_number, same=lambda got, want: got == want,
           hints=('There are two layers, and each has weights and biases.',
                  'A layer from `a` numbers to `b` has `a*b` weights and `b` biases.',
                  '784*30 weights and 30 biases, then 30*1 and 1.'),
@@ -24,7 +24,8 @@ def net_size():
 
 # %% ../../nbs/exercises/beyond.ipynb #0b8fe724
 @net_size.mistake('Either the biases or the whole last layer is missing: do you have both?',
-                  'Each of the 30 hidden numbers has a bias, and so has the score; 30 weights lead to it.')
+                  'Each of the 30 hidden numbers has a bias, and so has the score; 30 weights '
+                  'lead to it.')
 def _without_last_layer(): return 784*30 + 30
 
 @net_size.mistake('The last bias is missing.', 'The score has one, too.')
@@ -46,24 +47,29 @@ def _linear_model(): return 784 + 1
 # %% ../../nbs/exercises/beyond.ipynb #ade232da
 def _workers(*sizes):
     n = len(sizes)                                       # square, so that what is turned round still fits
-    grads = [[torch.arange(n*n*1.).reshape(n, n)*(i + 1) - 1, torch.tensor([i - 1.5])] for i in range(n)]
+    grads = [[torch.arange(n*n*1.).reshape(n, n)*(i + 1) - 1, torch.tensor([i - 1.5])]
+             for i in range(n)]
     return grads, list(sizes)
 
 @exercise('09',
-          'Write `my_average_grads(grads_by_worker, sizes)`. Each worker has a list of gradients, one tensor a '
-          'parameter, each the gradient of the mean loss over *its* pictures; `sizes` says how many pictures '
-          'it had. Return a list with the gradient of the mean loss over all pictures, one tensor a parameter.',
-          cases=lambda: [_workers(5), _workers(2, 2), _workers(3, 1), _workers(1, 3), _workers(4, 2, 1)],
+          'Write `my_average_grads(grads_by_worker, sizes)`. Each worker has a list of gradients, '
+          'one tensor a parameter, each the gradient of the mean loss over *its* pictures; '
+          '`sizes` says how many pictures it had. Return a list with the gradient of the mean '
+          'loss over all pictures, one tensor a parameter.',
+          cases=lambda: [_workers(5), _workers(2, 2), _workers(3, 1), _workers(1, 3),
+                         _workers(4, 2, 1)],
           hints=('For one parameter at a time: which tensors belong together?',
                  '`zip(*grads_by_worker)` gives, for each parameter, what the workers have for it.',
                  'Add up gradient times size, and divide by the sum of the sizes.'),
-          why='With equal shares it is the plain mean, and that is what libraries for many machines compute.')
+          why='With equal shares it is the plain mean, and that is what libraries for many '
+              'machines compute.')
 def my_average_grads(grads_by_worker, sizes):
     n = sum(sizes)
     return [sum(g*size for g, size in zip(grads, sizes)) / n for grads in zip(*grads_by_worker)]
 
 # %% ../../nbs/exercises/beyond.ipynb #7426c552
-@my_average_grads.mistake('This is the plain mean, so a worker with few pictures counts as much as one with many.',
+@my_average_grads.mistake('This is the plain mean, so a worker with few pictures counts as much '
+                          'as one with many.',
                        'Weight each by its size.')
 def _plain_mean(workers, sizes): return [sum(gs)/len(gs) for gs in zip(*workers)]
 
@@ -71,8 +77,10 @@ def _plain_mean(workers, sizes): return [sum(gs)/len(gs) for gs in zip(*workers)
                        'A mean over all pictures does not grow with the number of workers.')
 def _gradients_summed(workers, sizes): return [sum(gs) for gs in zip(*workers)]
 
-@my_average_grads.mistake('You weighted, but did not divide.', 'How many pictures are there in all?')
-def _never_divided(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes)) for gs in zip(*workers)]
+@my_average_grads.mistake('You weighted, but did not divide.',
+                          'How many pictures are there in all?')
+def _never_divided(workers, sizes):
+    return [sum(g*n for g, n in zip(gs, sizes)) for gs in zip(*workers)]
 
 @my_average_grads.mistake('This is the first worker alone.', 'The others have seen pictures, too.')
 def _first_worker(workers, sizes): return workers[0]
@@ -82,27 +90,38 @@ def _last_worker(workers, sizes): return workers[-1]
 
 @my_average_grads.mistake('You divided by the number of workers after weighting.',
                        'Each picture counts once: divide by the number of pictures.')
-def _divided_by_workers(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/len(sizes) for gs in zip(*workers)]
+def _divided_by_workers(workers, sizes):
+    return [sum(g*n for g, n in zip(gs, sizes))/len(sizes) for gs in zip(*workers)]
 
-@my_average_grads.mistake('The list has an entry for each worker; it should have one for each parameter.',
+@my_average_grads.mistake('The list has an entry for each worker; it should have one for each '
+                          'parameter.',
                        'Turn the list of lists around: `zip(*grads_by_worker)`.',
-                       when=lambda got, want, *_: got and all(isinstance(g, (list, tuple)) for g in got))
-def _one_entry_a_worker(workers, sizes): return [[g*n/sum(sizes) for g in gs] for gs, n in zip(workers, sizes)]
+                       when=lambda got, want, *_: got
+                                                  and all(isinstance(g, (list, tuple))
+                                                          for g in got))
+def _one_entry_a_worker(workers, sizes):
+    return [[g*n/sum(sizes) for g in gs] for gs, n in zip(workers, sizes)]
 
 @my_average_grads.mistake('This is the worker with the most pictures, alone.',
                           'The others count, too, by their size.',
-                       when=lambda got, want, workers, sizes: same(got, workers[sizes.index(max(sizes))]))
+                       when=lambda got, want, workers, sizes:
+                           same(got, workers[sizes.index(max(sizes))]))
 def _largest_worker(workers, sizes): return workers[sizes.index(max(sizes))]
 
-@my_average_grads.mistake('You add up lists: these are all the gradients of a worker, and not its gradient of one '
-                       'parameter.', '`zip` takes the workers one by one: `zip(*grads_by_worker)`, with the star.')
-def _lists_added_up(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(workers)]
+@my_average_grads.mistake('You add up lists: these are all the gradients of a worker, and not its '
+                          'gradient of one parameter.', '`zip` takes the workers one by one: '
+                                                        '`zip(*grads_by_worker)`, with the star.')
+def _lists_added_up(workers, sizes):
+    return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(workers)]
 
-@my_average_grads.mistake('You added up different parameters of one worker, and the sizes belong to workers.',
+@my_average_grads.mistake('You added up different parameters of one worker, and the sizes belong '
+                          'to workers.',
                        'Turn the list of lists around first.')
-def _parameters_added_up(workers, sizes): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in workers]
+def _parameters_added_up(workers, sizes):
+    return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in workers]
 
-@my_average_grads.mistake('Only the first parameter is in the list.', 'Is the `return` inside the loop?',
+@my_average_grads.mistake('Only the first parameter is in the list.',
+                          'Is the `return` inside the loop?',
                        when=lambda got, want, *_: len(got) == 1 and same(got[0], want[0]))
 def _first_parameter_only(workers, sizes):
     for gs in zip(*workers): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes)]
@@ -118,33 +137,40 @@ def _never_weighted(workers, sizes): return [sum(gs)/sum(sizes) for gs in zip(*w
 @my_average_grads.mistake('The first worker is not weighted, as the others are.',
                        'A sum that begins with its gradients begins with too little.')
 def _first_unweighted(workers, sizes):
-    return [(gs[0] + sum(g*n for g, n in zip(gs[1:], sizes[1:])))/sum(sizes) for gs in zip(*workers)]
+    return [(gs[0] + sum(g*n for g, n in zip(gs[1:], sizes[1:])))/sum(sizes)
+            for gs in zip(*workers)]
 
 @my_average_grads.mistake('This is a generator, which has not computed anything yet.',
                           'Put square brackets round it.',
                        when=lambda got, *_: hasattr(got, '__next__'))
-def _not_computed_yet(workers, sizes): return (sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(*workers))
+def _not_computed_yet(workers, sizes):
+    return (sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(*workers))
 
 def _astray(workers, sizes, turn):
     return [(torch.stack(gs)*turn(torch.tensor(sizes))).sum(0)/sum(sizes) for gs in zip(*workers)]
 
 def _rows(sizes): return sizes[:,None]
 
-@my_average_grads.mistake('The sizes went along the rows or the columns of a gradient, and not along the workers.',
-                       'For stacked gradients `[W,...]` they need the shape `[W,1,1]`; or go through the workers.',
-                       when=lambda got, want, *case: any(same(got, _astray(*case, f)) for f in (torch.clone, _rows)))
+@my_average_grads.mistake('The sizes went along the rows or the columns of a gradient, and not '
+                          'along the workers.',
+                       'For stacked gradients `[W,...]` they need the shape `[W,1,1]`; or go '
+                       'through the workers.',
+                       when=lambda got, want, *case: any(same(got, _astray(*case, f))
+                                                         for f in (torch.clone, _rows)))
 def _sizes_along_rows(workers, sizes): return _astray(workers, sizes, torch.clone)
 
 # %% ../../nbs/exercises/beyond.ipynb #7ff96d5a
 @exercise('09',
-          'Train an epoch on all 12,396 pictures, in batches of 64, with `Accumulate(opt, 4)`. How many *pictures* '
-          'have put their gradient into `.grad` when the epoch ends, without a move that used it? Give a number.',
+          'Train an epoch on all 12,396 pictures, in batches of 64, with `Accumulate(opt, 4)`. '
+          'How many *pictures* have put their gradient into `.grad` when the epoch ends, without '
+          'a move that used it? Give a number.',
           is_value=True, parse=_number, same=lambda got, want: got == want,
           hints=('How many batches are there, and how many pictures has the last one?',
-                 '193 full batches and a short one. Every fourth batch makes a move, so how many batches come '
-                 'after the last move?',
+                 '193 full batches and a short one. Every fourth batch makes a move, so how many '
+                 'batches come after the last move?',
                  '194 batches are 48 fours and 2 more: a full one, and the short one of 44.'),
-          why='What is left over after the last whole move. Nobody notices, as nothing is an error.')
+          why='What is left over after the last whole move. Nobody notices, as nothing is an '
+              'error.')
 def left_over():
     batches = [64]*(12_396 // 64) + [12_396 % 64]
     moves = len(batches) // 4
@@ -158,17 +184,20 @@ def _last_batch(): return 44
 @left_over.mistake('This is the number of batches.', 'How many pictures do they have?')
 def _number_left(): return 2
 
-@left_over.mistake('You took the last two batches to be full ones.', '12,396 is not a multiple of 64.')
+@left_over.mistake('You took the last two batches to be full ones.',
+                   '12,396 is not a multiple of 64.')
 def _two_full_ones(): return 128
 
 @left_over.mistake('This is the number of batches in the epoch.',
                    'Which of them come after the last move?')
 def _batches_in_the_epoch(): return 194
 
-@left_over.mistake('This is the number of moves.', 'Four batches each. Which batches does that leave?')
+@left_over.mistake('This is the number of moves.', 'Four batches each. Which batches does that '
+                                                   'leave?')
 def _number_of_moves(): return 48
 
-@left_over.mistake('These are the pictures that *were* used in a move.', 'How many does that leave?')
+@left_over.mistake('These are the pictures that *were* used in a move.',
+                   'How many does that leave?')
 def _images_used(): return 48*4*64
 
 @left_over.mistake('This is one full batch. It is one of two that come after the last move.',
@@ -179,7 +208,8 @@ def _one_full_batch(): return 64
                    'What is 194 divided by 4, and its rest?')
 def _one_batch(): return 1
 
-@left_over.mistake('This is how many moves the batches would make, or the part of a move that is missing.',
+@left_over.mistake('This is how many moves the batches would make, or the part of a move that is '
+                   'missing.',
                    'The part of a move that is left is made of batches, and those of pictures.',
                    when=lambda got, want: got in (.5, 48.5))
 def _part_of_a_move(): return 48.5

@@ -15,7 +15,8 @@ from ..practice.diagnose import same
 # %% ../../nbs/exercises/data.ipynb #d496164e
 def _images():
     make = torch.Generator().manual_seed(0)
-    def images(n, most): return torch.randint(0, most + 1, (n, 28, 28), generator=make).to(torch.uint8)
+    def images(n, most):
+        return torch.randint(0, most + 1, (n, 28, 28), generator=make).to(torch.uint8)
     return [(images(n, most),) for n, most in ((1, 255), (3, 255), (2, 99), (5, 255))]
 
 @exercise('00',
@@ -26,7 +27,8 @@ def _images():
           hints=('Two things have to change: the shape, and the numbers. Do one after the other.',
                  '`reshape` can work out one of the sizes by itself if you write -1 for it.',
                  'Reshape to `(-1, 784)`, turn into floats with `.float()`, then divide by 255.'),
-          why='In a reshape the numbers keep their order, so row after row of a picture follow each other.')
+          why='In a reshape the numbers keep their order, so row after row of a picture follow '
+              'each other.')
 def to_rows(images):
     return images.reshape(-1, 28*28).float() / 255
 
@@ -39,7 +41,8 @@ def _up_to_255(images): return images.reshape(-1, 784).float()
                  'Turn them into floats, and make 255 a 1.')
 def _whole_up_to_255(images): return images.reshape(-1, 784)
 
-@to_rows.mistake('You divided by the brightest pixel that happens to be there, and not every picture has a white one.',
+@to_rows.mistake('You divided by the brightest pixel that happens to be there, and not every '
+                 'picture has a white one.',
                  'White is 255, in dark pictures as well.')
 def _by_the_brightest_pixel(images): return images.reshape(-1, 784) / images.max()
 
@@ -53,10 +56,12 @@ def _images_as_columns(images): return images.reshape(-1, 784).T / 255
 
 @to_rows.mistake('`//` cuts the fraction off: all grey is gone, and only 0 and 1 are left.',
                  'Divide with a single `/`, which gives floats.',
-                 when=lambda got, want, images: got.shape == want.shape and not (got*(got - 1)).any())
+                 when=lambda got, want, images: got.shape == want.shape
+                                                and not (got*(got - 1)).any())
 def _fractions_cut_off(images): return images.reshape(-1, 784) // 255
 
-@to_rows.mistake('Rows and columns have changed places: what stood in row 2, column 3 is now in column 86.',
+@to_rows.mistake('Rows and columns have changed places: what stood in row 2, column 3 is now in '
+                 'column 86.',
                  'The last two dimensions should stay in their order.')
 def _rows_and_columns_swapped(images): return images.transpose(1, 2).reshape(-1, 784) / 255
 
@@ -79,8 +84,8 @@ def _one_long_row(images): return images.flatten() / 255
           '`make_labels(6131, 6265)` would be `data.train_y`.',
           cases=lambda: [(1, 1), (2, 3), (3, 0)],
           hints=('Make the ones, make the zeros, and join them.',
-                 '`torch.ones` and `torch.zeros` take a shape and make floats. `torch.cat` joins a list of '
-                 'tensors.',
+                 '`torch.ones` and `torch.zeros` take a shape and make floats. `torch.cat` joins '
+                 'a list of tensors.',
                  'The ones have the shape `(n_threes, 1)`.'),
           why='Made as columns from the start, they need no reshaping.')
 def make_labels(n_threes, n_sevens):
@@ -95,7 +100,8 @@ def _labels_in_a_row(n3, n7): return torch.cat([torch.ones(n3), torch.zeros(n7)]
                      'The question is "is it a three?", and 1 means yes.')
 def _sevens_are_1(n3, n7): return torch.cat([torch.zeros(n3, 1), torch.ones(n7, 1)])
 
-@make_labels.mistake('The values are right, but the sevens come first.', 'In which order are the pictures?')
+@make_labels.mistake('The values are right, but the sevens come first.',
+                     'In which order are the pictures?')
 def _sevens_first(n3, n7): return torch.cat([torch.zeros(n7, 1), torch.ones(n3, 1)])
 
 @make_labels.mistake('The labels are whole numbers.',
@@ -110,7 +116,8 @@ def _one_row_of_columns(n3, n7): return torch.tensor([1.]*n3 + [0.]*n7)[None]
 def _listed(x): return list(x) if isinstance(x, Iterator) else x
 
 def _pairs():
-    return [(_random(n, 2), torch.arange(float(n))[:,None], size) for n, size in ((2, 2), (3, 5), (5, 2), (6, 3))]
+    return [(_random(n, 2), torch.arange(float(n))[:,None], size)
+            for n, size in ((2, 2), (3, 5), (5, 2), (6, 3))]
 
 @exercise('00',
           'Write `batches(x, y, batch_size)`: a list of pairs `(xb, yb)`, in order, each with '
@@ -129,11 +136,13 @@ def batches(x, y, batch_size):
 # %% ../../nbs/exercises/data.ipynb #6d0e4da8
 @batches.mistake(lambda got, want, x, y, size: f'The last {len(x) % size} of {len(x)} rows are missing.',
                  'The last batch may be shorter, but it counts.')
-def _rest_dropped(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) - size + 1, size)]
+def _rest_dropped(x, y, size):
+    return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) - size + 1, size)]
 
 @batches.mistake('There is an empty batch at the end.',
                  'Where does the last batch begin if the rows come out even?')
-def _empty_batch_at_the_end(x, y, size): return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) + 1, size)]
+def _empty_batch_at_the_end(x, y, size):
+    return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) + 1, size)]
 
 @batches.mistake('The batches overlap: each begins one row after the last.',
                  'How far is it from one beginning to the next?')
@@ -175,7 +184,8 @@ def _is_mixed(got, want, x, y, size):
     order = ys.flatten().long()
     return same(xs, x[order]) and same(order.sort().values, torch.arange(len(x)))
 
-@batches.mistake('The rows are shuffled.', 'In order, from the first to the last: shuffling comes later.',
+@batches.mistake('The rows are shuffled.', 'In order, from the first to the last: shuffling comes '
+                                           'later.',
                  when=_is_mixed)
 def _shuffled_rows(x, y, size): return [(x[i], y[i]) for i in torch.randperm(len(x)).split(size)]
 
@@ -196,12 +206,15 @@ def last_batch():
 @last_batch.mistake('256 is what a full batch has.', 'Do 49 times 256 give 12,396?')
 def _a_full_batch(): return 256
 
-@last_batch.mistake('48 is the number of full batches; the question is how many pictures come after them.',
-                    'Divide by the size of a batch, and not by how many there are. What is left over?')
+@last_batch.mistake('48 is the number of full batches; the question is how many pictures come '
+                    'after them.',
+                    'Divide by the size of a batch, and not by how many there are. What is left '
+                    'over?')
 def _rest_by_batches(): return 12396 % 49
 
 @last_batch.mistake('A number below 0: 49 full batches take more pictures than there are.',
-                    'So the last one is not full. How many batches are?', when=lambda got, want: got < 0)
+                    'So the last one is not full. How many batches are?',
+                    when=lambda got, want: got < 0)
 def _below_zero(): return 12396 - 49*256
 
 @last_batch.mistake('This is the mean size of a batch.',
@@ -209,7 +222,8 @@ def _below_zero(): return 12396 - 49*256
                     when=lambda got, want: 252 <= got <= 253)
 def _mean_batch(): return 12396 / 49
 
-@last_batch.mistake('This is how many batches there are, and not what is in the last.', 'Count pictures.',
+@last_batch.mistake('This is how many batches there are, and not what is in the last.',
+                    'Count pictures.',
                     when=lambda got, want: 48 < got <= 49)
 def _batches_not_images(): return 12396 / 256
 

@@ -28,7 +28,9 @@ def _sloped(answer, f, x):
     seen = []
     def noting(z): seen.append(z); return f(z)
     got = answer(noting, x)
-    if isinstance(got, bool) or not (isinstance(got, (int, float)) or getattr(got, 'shape', None) == ()): return got
+    is_number = isinstance(got, (int, float)) or getattr(got, 'shape', None) == ()
+    if isinstance(got, bool) or not is_number:
+        return got
     slope = _Slope(got)
     slope.away = tuple(float(z) - x for z in seen)
     slope.short = any(getattr(z, 'dtype', None) == torch.float32 for z in seen)
@@ -63,11 +65,13 @@ def _one_sided(got, f, x):
     h = max(got.away, key=abs)
     return (f(x + h) - f(x)) / h
 
-@my_slope.mistake('`h` is so small that rounding eats the difference.', 'Try `h` between 1e-3 and 1e-6.',
+@my_slope.mistake('`h` is so small that rounding eats the difference.',
+                  'Try `h` between 1e-3 and 1e-6.',
                when=lambda got, want, f, x: _reach(got) < 9e-14)
 def _step_too_small(f, x): return (f(x + 1e-14) - f(x - 1e-14)) / 2e-14
 
-@my_slope.mistake('The numbers are float32, which has seven digits, and rounding eats the difference.',
+@my_slope.mistake('The numbers are float32, which has seven digits, and rounding eats the '
+                  'difference.',
                'Use Python floats, which have sixteen, or `h = 1e-3`.',
                when=lambda got, want, *_: got.short and 0 < _reach(got) < 1e-4)
 def _in_float32(f, x):
@@ -84,8 +88,9 @@ def _divided_by_one_step(f, x): return (f(x + .001) - f(x - .001)) / .001
 def _one_side(f, x): return (f(x + .001) - f(x)) / .001
 
 @my_slope.mistake('The slope is half as steep as it should be.',
-               'Do the step above and the division below go with each other? One step needs `h`, two need '
-               '`2*h`.', when=lambda got, want, f, x: same(2*got, want or _one_sided(got, f, x), .02))
+               'Do the step above and the division below go with each other? One step needs `h`, '
+               'two need `2*h`.',
+                  when=lambda got, want, f, x: same(2*got, want or _one_sided(got, f, x), .02))
 def _half_of_one_side(f, x): return (f(x + .001) - f(x)) / .002
 
 @my_slope.mistake('The sign is turned around: up is down.', 'Above minus below.',
@@ -98,8 +103,10 @@ def _without_brackets(f, x):
     h = .001
     return (f(x + h) - f(x - h)) / 2*h
 
-@my_slope.mistake('This is how much `f` changes, and not yet how steep it is.', 'Divide by the distance.',
-               when=lambda got, want, f, x: any(same(got/_span(got)*k, want or _one_sided(got, f, x), .02)
+@my_slope.mistake('This is how much `f` changes, and not yet how steep it is.',
+                  'Divide by the distance.',
+               when=lambda got, want, f, x: any(same(got/_span(got)*k,
+                                                     want or _one_sided(got, f, x), .02)
                                                 for k in (1, 2)))
 def _not_divided(f, x): return f(x + .001) - f(x - .001)
 
@@ -114,26 +121,30 @@ def _step_too_wide(f, x): return (f(x + 1) - f(x - 1)) / 2
 def _half_divided(got, want, f, x):
     return same(got, f(x + max(got.away)) - f(x + min(got.away))/_span(got), 1e-3)
 
-@my_slope.mistake('Only the second value is divided: `/` binds closer than `-`.', 'Put brackets around the difference.',
+@my_slope.mistake('Only the second value is divided: `/` binds closer than `-`.',
+                  'Put brackets around the difference.',
                when=_half_divided)
 def _second_value_divided(f, x): return f(x + .001) - f(x - .001) / .002
 
 # %% ../../nbs/exercises/grad.ipynb #24cd4478
 def _grad_cases():
-    def case(n): return _random(n, 3, seed=n), _labels(n, n+9), _random(3, 1, seed=n+20), _random(1, seed=n+30)
+    def case(n):
+        return (_random(n, 3, seed=n), _labels(n, n+9), _random(3, 1, seed=n+20),
+                _random(1, seed=n+30))
     return [case(n) for n in (1, 2, 5)]
 
 @exercise('03',
-          'Write `my_linear_grad(xb, yb, weights, bias)`: the gradient of `mnist_loss` of the linear model, '
-          'as a pair: for the weights, `[d,1]`, and for the bias, `[1]`. Try without `backward()`, and without '
-          'looking back at `linear_grad`.', cases=_grad_cases,
-          hints=('Start with one picture: how does its loss change when its score goes up a little?',
-                 'The slope of the sigmoid is `p*(1-p)`; minus for threes, plus for sevens; the loss is a '
-                 'mean.',
-                 'With `dz` for that slope, shape `[n,1]`: the bias gets `dz.sum(0)`, and the weights '
-                 '`xb.T@dz`.'),
-          why='A weight moves the score by its pixel, so its slope is the slope of the score times the pixel, '
-              'summed over the pictures.')
+          'Write `my_linear_grad(xb, yb, weights, bias)`: the gradient of `mnist_loss` of the '
+          'linear model, as a pair: for the weights, `[d,1]`, and for the bias, `[1]`. Try '
+          'without `backward()`, and without looking back at `linear_grad`.', cases=_grad_cases,
+          hints=('Start with one picture: how does its loss change when its score goes up a '
+                 'little?',
+                 'The slope of the sigmoid is `p*(1-p)`; minus for threes, plus for sevens; the '
+                 'loss is a mean.',
+                 'With `dz` for that slope, shape `[n,1]`: the bias gets `dz.sum(0)`, and the '
+                 'weights `xb.T@dz`.'),
+          why='A weight moves the score by its pixel, so its slope is the slope of the score '
+              'times the pixel, summed over the pictures.')
 def my_linear_grad(xb, yb, weights, bias):
     p = (xb@weights + bias).sigmoid()
     dz = (1 - 2*yb) * p*(1-p) / len(xb)
@@ -145,7 +156,8 @@ def _dz(xb, yb, weights, bias):
     return (1 - 2*yb) * p*(1-p) / len(xb)
 
 @my_linear_grad.mistake(lambda got, want, xb, *_: f'The gradient is {len(xb)} times too large, and there are '
-                            f'{len(xb)} pictures.', 'The loss is a mean: divide by how many there are.')
+                            f'{len(xb)} pictures.', 'The loss is a mean: divide by how many there '
+                                                    'are.')
 def _summed_not_averaged(xb, *args): return tuple(g*len(xb) for g in linear_grad(xb, *args))
 
 @my_linear_grad.mistake('The sign is turned around: this is the way *down*.',
@@ -153,7 +165,8 @@ def _summed_not_averaged(xb, *args): return tuple(g*len(xb) for g in linear_grad
 def _way_down(*args): return tuple(-g for g in linear_grad(*args))
 
 @my_linear_grad.mistake('The slope of the sigmoid is missing.',
-                        'Where p is near 0 or 1 a change of the score changes hardly anything: `p*(1-p)`.')
+                        'Where p is near 0 or 1 a change of the score changes hardly anything: '
+                        '`p*(1-p)`.')
 def _without_slope_of_sigmoid(xb, yb, weights, bias):
     dz = (1 - 2*yb) / len(xb) * torch.ones_like(xb@weights)
     return xb.T@dz, dz.sum(0)
@@ -170,11 +183,14 @@ def _bias_first(*args): return linear_grad(*args)[::-1]
 @my_linear_grad.mistake('The bias has one number for each picture.',
                         'The bias is one number for all of them: add up.',
                         when=lambda got, want, xb, *_: same(got[0], want[0])
-                                                         and got[1].shape in ((len(xb),), (len(xb), 1)))
+
+                                                       and got[1].shape in ((len(xb),),
+                                                                            (len(xb), 1)))
 def _bias_for_each_image(*args): return linear_grad(*args)[0], _dz(*args)
 
 @my_linear_grad.mistake(lambda got, *_: f'The weights\' gradient lies on its side, with shape {list(got[0].shape)}.',
-                        'It has the shape of the weights, `[d,1]`: `xb.T` comes first in the product.',
+                        'It has the shape of the weights, `[d,1]`: `xb.T` comes first in the '
+                        'product.',
                         when=lambda got, want, *_: got[0].dim() == 2 and same(got[0].T, want[0]))
 def _weights_lying_down(xb, *args): return _dz(xb, *args).T@xb, _dz(xb, *args).sum(0)
 
@@ -186,10 +202,12 @@ def _weights_in_a_row(xb, *args): return (xb*_dz(xb, *args)).sum(0), _dz(xb, *ar
 
 @my_linear_grad.mistake('For the bias the mean is taken twice: once in `dz`, and once more.',
                         'Add up what each picture gives.',
-                        when=lambda got, want, xb, *_: same(got[0], want[0]) and same(got[1], want[1]/len(xb)))
+                        when=lambda got, want, xb, *_: same(got[0], want[0])
+                                                       and same(got[1], want[1]/len(xb)))
 def _bias_averaged_twice(xb, *args): return linear_grad(xb, *args)[0], _dz(xb, *args).mean(0)
 
-def _is_larger(i): return lambda got, want, xb, *_: same(got[i], want[i]*len(xb)) and same(got[1-i], want[1-i])
+def _is_larger(i):
+    return lambda got, want, xb, *_: same(got[i], want[i]*len(xb)) and same(got[1-i], want[1-i])
 
 @my_linear_grad.mistake(lambda got, want, xb, *_: 'The bias\'s gradient is right, and the weights\' is '
                             f'{len(xb)} times too large.',
@@ -201,7 +219,8 @@ def _weights_summed(xb, *args): return linear_grad(xb, *args)[0]*len(xb), linear
                         'The mean belongs to the loss, so both are divided.', when=_is_larger(1))
 def _bias_summed(xb, *args): return linear_grad(xb, *args)[0], linear_grad(xb, *args)[1]*len(xb)
 
-@my_linear_grad.mistake('The bias is left out of the score.', 'p is the sigmoid of `xb@weights + bias`.')
+@my_linear_grad.mistake('The bias is left out of the score.',
+                        'p is the sigmoid of `xb@weights + bias`.')
 def _score_without_bias(xb, yb, weights, bias): return linear_grad(xb, yb, weights, bias*0)
 
 def _is_squared(got, want, xb, yb, weights, bias):
@@ -210,7 +229,8 @@ def _is_squared(got, want, xb, yb, weights, bias):
     return same(got[0], g) or same(got[0], 2*g)
 
 @my_linear_grad.mistake('This is the gradient of the *squared* distance.',
-                        'The plain distance has slope 1 or -1, however far p is from the label.', when=_is_squared)
+                        'The plain distance has slope 1 or -1, however far p is from the label.',
+                        when=_is_squared)
 def _of_squared_distance(xb, yb, weights, bias):
     p = (xb@weights + bias).sigmoid()
     dz = 2*(p - yb)*p*(1-p) / len(xb)
@@ -218,11 +238,14 @@ def _of_squared_distance(xb, yb, weights, bias):
 
 @my_linear_grad.mistake('The bias\'s gradient has shape [], and the bias has shape [1].',
                         '`dz.sum(0)` adds up the rows and keeps the column.',
-                        when=lambda got, want, *_: same(got[0], want[0]) and same(got[1], want[1][0]))
+                        when=lambda got, want, *_: same(got[0], want[0])
+                                                   and same(got[1], want[1][0]))
 def _bias_without_shape(*args): return linear_grad(*args)[0], linear_grad(*args)[1].sum()
 
-@my_linear_grad.mistake('This is the gradient for the weights alone.', 'Return a pair: the bias has a slope, too.',
-                        when=lambda got, want, *_: same(got, want[0]) or len(got) == 1 and same(got[0], want[0]))
+@my_linear_grad.mistake('This is the gradient for the weights alone.',
+                        'Return a pair: the bias has a slope, too.',
+                        when=lambda got, want, *_: same(got, want[0])
+                                                   or len(got) == 1 and same(got[0], want[0]))
 def _weights_alone(*args): return linear_grad(*args)[0]
 
 def _with_slope(slope):
@@ -232,11 +255,14 @@ def _with_slope(slope):
         return same(got[0], g) or same(got[0], g/len(xb))
     return when
 
-@my_linear_grad.mistake('`p*(1-p)` is left out, and the mean as well: each picture counts as 1 or -1.',
-                        'How much does p change when the score goes up a little?', when=_with_slope(torch.ones_like))
+@my_linear_grad.mistake('`p*(1-p)` is left out, and the mean as well: each picture counts as 1 or '
+                        '-1.',
+                        'How much does p change when the score goes up a little?',
+                        when=_with_slope(torch.ones_like))
 def _signs_alone(xb, yb, weights, bias): return xb.T@(1 - 2*yb), (1 - 2*yb).sum(0)
 
-@my_linear_grad.mistake('Half of the sigmoid\'s slope is missing: you have `p` where it should be `p*(1-p)`.',
+@my_linear_grad.mistake("Half of the sigmoid's slope is missing: you have `p` where it should be "
+                        '`p*(1-p)`.',
                         'Near p = 1 it is flat again.', when=_with_slope(lambda p: p))
 def _half_the_slope_of_sigmoid(xb, yb, weights, bias):
     dz = (1 - 2*yb) * (xb@weights + bias).sigmoid() / len(xb)
@@ -271,17 +297,21 @@ def _each(batches, seed):
     return found
 
 # %% ../../nbs/exercises/grad.ipynb #9171482f
-@exercise('03', 'Write `accumulate(batches, model)`. Afterwards the `.grad` of each of the model\'s parameters '
-          'holds the gradient of the *mean loss over all pictures* of `batches`, a list of `(xb, yb)`, not '
-          'all equally large. Nothing of an earlier call may be left in it. `model.parameters()` goes through '
-          'them, as often as you call it. `calc_grad(xb, yb, model)` may be used; it takes a `loss_func`, too.',
+@exercise('03', 'Write `accumulate(batches, model)`. Afterwards the `.grad` of each of the '
+                "model's parameters holds the gradient of the *mean loss over all pictures* of "
+                '`batches`, a list of `(xb, yb)`, not all equally large. Nothing of an earlier '
+                'call may be left in it. `model.parameters()` goes through them, as often as you '
+                'call it. `calc_grad(xb, yb, model)` may be used; it takes a `loss_func`, too.',
           observe=_accumulated,
-          cases=lambda: [(_batches(3), 1), (_batches(2, 2), 2), (_batches(4, 1), 3), (_batches(3, 3, 1), 4)],
+          cases=lambda: [(_batches(3), 1), (_batches(2, 2), 2), (_batches(4, 1), 3),
+                         (_batches(3, 3, 1), 4)],
           hints=('`backward()` adds. So start from nothing, and let it add.',
-                 'Each batch\'s loss is the mean over *its* pictures. How much does it count in the mean over '
-                 'all?',
-                 'Multiply the loss of a batch by `len(xb)/n`, with `n` for all pictures, before `backward()`.'),
-          why='A batch with twice as many pictures counts twice. With equal batches it is the plain mean.')
+                 "Each batch's loss is the mean over *its* pictures. How much does it count in "
+                 'the mean over all?',
+                 'Multiply the loss of a batch by `len(xb)/n`, with `n` for all pictures, before '
+                 '`backward()`.'),
+          why='A batch with twice as many pictures counts twice. With equal batches it is the '
+              'plain mean.')
 def accumulate(batches, model):
     for p in model.parameters(): p.grad = None
     n = sum(len(xb) for xb, yb in batches)
@@ -295,13 +325,15 @@ def _count(batches): return sum(len(xb) for xb, yb in batches)
 def _clear(model):
     for p in model.parameters(): p.grad = None
 
-@accumulate.mistake('The parameters have moved: there is a step in it.', 'Only the gradient is asked for here.',
+@accumulate.mistake('The parameters have moved: there is a step in it.',
+                    'Only the gradient is asked for here.',
                     when=lambda got, *_: got['the model has moved'])
 def _stepped(batches, model):
     accumulate.right(batches, model)
     for p in model.parameters(): p.data -= p.grad
 
-@accumulate.mistake('The gradient is forgotten after the work: it is all zeros.', 'Forget before the first batch.',
+@accumulate.mistake('The gradient is forgotten after the work: it is all zeros.',
+                    'Forget before the first batch.',
                     when=lambda got, *_: not got['once'].any())
 def _forgotten_afterwards(batches, model):
     accumulate.right(batches, model)
@@ -313,7 +345,8 @@ def _by_last(batches): return f'You divided by the last `len(xb)`, which is {_la
 
 @accumulate.mistake(lambda got, want, batches, seed: _by_last(batches) + ', a sum of means.',
                     'After a loop `xb` is its last batch. And how much should each batch count?',
-                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))/_last(case[0])))
+                    when=lambda got, want, *case: same(got['once'],
+                                                       sum(_each(*case))/_last(case[0])))
 def _sum_of_means_over_last(batches, model):
     _clear(model)
     for xb, yb in batches: calc_grad(xb, yb, model)
@@ -321,15 +354,17 @@ def _sum_of_means_over_last(batches, model):
 
 @accumulate.mistake(lambda got, want, batches, seed: _by_last(batches) + '.',
                     'After a loop `xb` is its last batch. How many pictures are there in all?',
-                    when=lambda got, want, batches, seed: same(got['once'], want['once']*_count(batches)/_last(batches))
+                    when=lambda got, want, batches, seed:
+                        same(got['once'], want['once']*_count(batches)/_last(batches))
                                                           and same(got['twice'], got['once']))
 def _weighted_over_last(batches, model):
     _clear(model)
     for xb, yb in batches: (mnist_loss(model(xb), yb)*len(xb)).backward()
     for p in model.parameters(): p.grad /= len(xb)
 
-@accumulate.mistake('Two things at once: nothing is forgotten between two calls, and the gradients of the batches are '
-                    'summed.', 'Begin with the first: what has to happen before the first batch?',
+@accumulate.mistake('Two things at once: nothing is forgotten between two calls, and the '
+                    'gradients of the batches are summed.', 'Begin with the first: what has to '
+                                                            'happen before the first batch?',
                     when=lambda got, want, *case: same(got['once'], sum(_each(*case)))
                                                   and same(got['twice'], 2*got['once']))
 def _never_cleared_and_summed(batches, model):
@@ -343,15 +378,17 @@ def _summed_over_batches(batches, model):
     _clear(model)
     for xb, yb in batches: calc_grad(xb, yb, model)
 
-@accumulate.mistake('Two things at once: nothing is forgotten between two calls, and a small batch counts as much as '
-                    'a large one.', 'The first one first: what has to happen before the first batch?',
+@accumulate.mistake('Two things at once: nothing is forgotten between two calls, and a small '
+                    'batch counts as much as a large one.', 'The first one first: what has to '
+                                                            'happen before the first batch?',
                     when=lambda got, want, *case: same(got['once'], sum(_each(*case))/len(case[0]))
                                                   and not same(got['twice'], got['once']))
 def _never_cleared_and_equal_weights(batches, model):
     for xb, yb in batches: calc_grad(xb, yb, model)
     for p in model.parameters(): p.grad /= len(batches)
 
-@accumulate.mistake('Right for equal batches, but here a small batch counts as much as a large one.',
+@accumulate.mistake('Right for equal batches, but here a small batch counts as much as a large '
+                    'one.',
                     'Weight each batch by its number of pictures.',
                     when=lambda got, want, *case: same(got['once'], sum(_each(*case))/len(case[0])))
 def _equal_weights(batches, model):
@@ -364,9 +401,11 @@ def _equal_weights(batches, model):
 def _last_batch_only(batches, model):
     for xb, yb in batches: _clear(model); calc_grad(xb, yb, model)
 
-@accumulate.mistake('Your gradient is exactly 2x on the second call: it still holds the last call\'s.',
+@accumulate.mistake('Your gradient is exactly 2x on the second call: it still holds the last '
+                    "call's.",
                     'What has to happen before the first batch?',
-                    when=lambda got, want, *_: same(got['once'], want['once']) and same(got['twice'], 2*want['once']))
+                    when=lambda got, want, *_: same(got['once'], want['once'])
+                                               and same(got['twice'], 2*want['once']))
 def _kept_from_last_call(batches, model):
     n = sum(len(xb) for xb, yb in batches)
     for xb, yb in batches: (mnist_loss(model(xb), yb) * len(xb)/n).backward()
@@ -374,7 +413,8 @@ def _kept_from_last_call(batches, model):
 @accumulate.mistake(lambda got, want, batches, seed: f'Your gradient is exactly {_count(batches)} '
                         'times as large: the number of pictures.',
                     'Each batch is weighted, but the weights have to add up to 1.',
-                    when=lambda got, want, batches, seed: same(got['once'], want['once']*_count(batches)))
+                    when=lambda got, want, batches, seed:
+                        same(got['once'], want['once']*_count(batches)))
 def _weighted_not_divided(batches, model):
     _clear(model)
     for xb, yb in batches: (mnist_loss(model(xb), yb)*len(xb)).backward()
@@ -382,7 +422,8 @@ def _weighted_not_divided(batches, model):
 def _rescaled(batches, seed):
     "What comes of scaling all that is in `.grad` after each batch"
     total = 0.
-    for (xb, _), g in zip(batches, _each(batches, seed)): total = (total + g)*len(xb)/_count(batches)
+    for (xb, _), g in zip(batches, _each(batches, seed)):
+        total = (total + g)*len(xb)/_count(batches)
     return total
 
 @accumulate.mistake('The earlier batches are scaled again each time.',
@@ -394,16 +435,19 @@ def _scaled_again_each_time(batches, model):
         calc_grad(xb, yb, model)
         for p in model.parameters(): p.grad *= len(xb)/_count(batches)
 
-@accumulate.mistake('Each batch\'s gradient is already a mean, and you divide by the number of pictures once more.',
+@accumulate.mistake("Each batch's gradient is already a mean, and you divide by the number of "
+                    'pictures once more.',
                     'How many pictures does each of them stand for?',
-                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))/_count(case[0])))
+                    when=lambda got, want, *case: same(got['once'],
+                                                       sum(_each(*case))/_count(case[0])))
 def _divided_by_images_again(batches, model):
     _clear(model)
     for xb, yb in batches: calc_grad(xb, yb, model)
     for p in model.parameters(): p.grad /= _count(batches)
 
-@accumulate.mistake('At the very first call there is no gradient yet that `zero_()` could empty: `.grad` is '
-                    'None.', 'Setting `.grad` to None forgets just as well, and always works.')
+@accumulate.mistake('At the very first call there is no gradient yet that `zero_()` could empty: '
+                    '`.grad` is None.', 'Setting `.grad` to None forgets just as well, and always '
+                                        'works.')
 def _zeroed_before_the_first(batches, model):
     for p in model.parameters(): p.grad.zero_()
 

@@ -28,20 +28,23 @@ def _drawn_alike(got, want):
     return exact and wide and abs(got['mean']) < .15*want['spread'] and got['beyond two spreads'] > .015
 
 @exercise('01',
-          'Write `my_init_params(size, std)`: a tensor of shape `size`, drawn from the bell curve with mean 0 '
-          'and spread `std`, that requires grad and is a leaf (what `backward()` fills the `.grad` of).',
-          observe=_drawn, same=_drawn_alike, cases=lambda: [((784, 1), 1.), ((1000,), .1), ((40, 20), 10.)],
+          'Write `my_init_params(size, std)`: a tensor of shape `size`, drawn from the bell curve '
+          'with mean 0 and spread `std`, that requires grad and is a leaf (what `backward()` '
+          'fills the `.grad` of).',
+          observe=_drawn, same=_drawn_alike,
+          cases=lambda: [((784, 1), 1.), ((1000,), .1), ((40, 20), 10.)],
           hints=('`torch.randn(size)` draws from the bell curve with a spread of 1.',
                  'Widen first; ask for gradients at the very end.',
                  '`requires_grad_()` changes a tensor in place and returns it.'),
-          why='What is computed from a tensor that requires grad is no leaf. So the multiplication comes '
-              'first.')
+          why='What is computed from a tensor that requires grad is no leaf. So the '
+              'multiplication comes first.')
 def my_init_params(size, std):
     return (torch.randn(size)*std).requires_grad_()
 
 # %% ../../nbs/exercises/init.ipynb #998b0804
 @my_init_params.mistake(lambda got, *_: f'It returns {got}, and not a tensor.',
-                        '`requires_grad` is a property that says yes or no; the call is `requires_grad_()`.',
+                        '`requires_grad` is a property that says yes or no; the call is '
+                        '`requires_grad_()`.',
                         when=lambda got, *_: isinstance(got, bool))
 def _returned_not_a_tensor(size, std): return (torch.randn(size)*std).requires_grad
 
@@ -52,11 +55,12 @@ def _returned_not_a_tensor(size, std): return (torch.randn(size)*std).requires_g
 def _all_the_same(size, std): return torch.normal(std, 0., size).requires_grad_()
 
 @my_init_params.mistake('Nothing will be recorded: the tensor does not require grad.',
-                        'One call at the end is missing.', when=lambda got, *_: not got['requires grad'])
+                        'One call at the end is missing.',
+                        when=lambda got, *_: not got['requires grad'])
 def _not_recorded(size, std): return torch.randn(size)*std
 
-@my_init_params.mistake('The tensor is the result of a multiplication and not a leaf, so its `.grad` will '
-                        'stay None.', 'Multiply first, then ask for gradients.',
+@my_init_params.mistake('The tensor is the result of a multiplication and not a leaf, so its '
+                        '`.grad` will stay None.', 'Multiply first, then ask for gradients.',
                         when=lambda got, *_: not got['is a leaf'])
 def _not_a_leaf(size, std): return torch.randn(size, requires_grad=True)*std
 
@@ -72,7 +76,8 @@ def _std_unused(size, std): return torch.randn(size).requires_grad_()
 
 @my_init_params.mistake('All numbers are positive.',
                         '`rand` draws from 0 to 1; the bell curve is another function.',
-                        when=lambda got, *_: got['mean'] > .3*got['spread'] and got['beyond two spreads'] < .015)
+                        when=lambda got, *_: got['mean'] > .3*got['spread']
+                                             and got['beyond two spreads'] < .015)
 def _never_negative(size, std): return (torch.rand(size)*std).requires_grad_()
 
 @my_init_params.mistake(lambda got, *_: f'The mean is {got["mean"]:.2g} and not 0.',
@@ -82,38 +87,45 @@ def _mean_is_std(size, std): return torch.normal(std, std, size).requires_grad_(
 
 @my_init_params.mistake('The mean is 0, but this is no bell curve: nothing lies far out.',
                         'Is there a function that draws from the bell curve itself?',
-                        when=lambda got, *_: abs(got['mean']) < .15*got['spread'] and got['beyond two spreads'] < .015)
+                        when=lambda got, *_: abs(got['mean']) < .15*got['spread']
+                                             and got['beyond two spreads'] < .015)
 def _flat_not_a_bell(size, std): return ((torch.rand(size) - .5)*12**.5*std).requires_grad_()
 
 @my_init_params.mistake('The spread is 1/std: wide becomes narrow.', 'Multiply.',
                         when=lambda got, want, size, std: abs(got['spread']*std - 1) < .15)
 def _divided_by_std(size, std): return (torch.randn(size)/std).requires_grad_()
 
-@my_init_params.mistake('The spread is the square of `std`.', '`std` is the spread itself: multiply by it once.',
+@my_init_params.mistake('The spread is the square of `std`.',
+                        '`std` is the spread itself: multiply by it once.',
                         when=lambda got, want, size, std: abs(got['spread']/std**2 - 1) < .15)
 def _std_squared(size, std): return (torch.randn(size)*std**2).requires_grad_()
 
-@my_init_params.mistake('The spread is the root of `std`.', '`std` is the spread itself, and not the variance.',
+@my_init_params.mistake('The spread is the root of `std`.', '`std` is the spread itself, and not '
+                                                            'the variance.',
                         when=lambda got, want, size, std: abs(got['spread']/std**.5 - 1) < .15)
 def _root_of_std(size, std): return torch.normal(0., std**.5, size).requires_grad_()
 
 # %% ../../nbs/exercises/init.ipynb #f387b8d6
 def _linear_cases():
     sizes = (1, 2), (3, 2), (4, 5)
-    return [(_random(n, d, seed=n), _random(d, 1, seed=n+1), _random(1, seed=n+2)) for n, d in sizes]
+    return [(_random(n, d, seed=n), _random(d, 1, seed=n+1), _random(1, seed=n+2))
+            for n, d in sizes]
 
 def _scored(answer, xb, weights, bias):
     "The scores; with a note if they are right but no gradient goes back from them"
     params = weights.requires_grad_(), bias.requires_grad_()
     preds, right = answer(xb, *params), (xb@weights + bias).detach()
     if not (isinstance(preds, torch.Tensor) and same(preds, right)): return preds
-    grads = torch.autograd.grad(preds.sum(), params, allow_unused=True) if preds.requires_grad else (None, None)
+    grads = torch.autograd.grad(preds.sum(), params,
+                                allow_unused=True) if preds.requires_grad else (None, None)
     cut = [name for name, g in zip(('weights', 'bias'), grads) if g is None]
-    return {'scores': preds.detach(), 'no gradient for': ' and '.join(cut)} if cut else preds.detach()
+    return {'scores': preds.detach(),
+            'no gradient for': ' and '.join(cut)} if cut else preds.detach()
 
 @exercise('01',
-          'Write `my_linear(xb, weights, bias)`: a score for each row of `xb`, as a column. Shapes: `[n,d]`, '
-          '`[d,1]`, `[1]`, and `[n,1]` comes out. Try without a loop.', cases=_linear_cases, observe=_scored,
+          'Write `my_linear(xb, weights, bias)`: a score for each row of `xb`, as a column. '
+          'Shapes: `[n,d]`, `[d,1]`, `[1]`, and `[n,1]` comes out. Try without a loop.',
+          cases=_linear_cases, observe=_scored,
           hints=('For one picture: multiply each pixel by its weight, add up, add the bias.',
                  '`@` does the multiplying and the adding up for all rows at once.',
                  '`xb@weights` has shape `[n,1]`. One more number has to be added.'),
@@ -146,7 +158,8 @@ def _not_added_up(xb, weights, bias): return xb*weights.T + bias
                    'A row of pixels times a column of weights, summed: that is what `@` is for.')
 def _elementwise_product(xb, weights, bias): return xb*weights + bias
 
-@my_linear.mistake('The weights stand in front of the pictures.', 'The pictures come first: `xb@weights`.')
+@my_linear.mistake('The weights stand in front of the pictures.',
+                   'The pictures come first: `xb@weights`.')
 def _weights_in_front(xb, weights, bias): return weights@xb + bias
 
 @my_linear.mistake('The weights are turned over, and they are a column already: `[d,1]`.',
@@ -165,7 +178,8 @@ def _one_number_for_all(xb, weights, bias): return (xb*weights.T).sum() + bias
 def _sigmoid_too_early(xb, weights, bias): return (xb@weights + bias).sigmoid()
 
 @my_linear.mistake(lambda got, *_: f'The scores are right, but no gradient will reach: {got["no gradient for"]}.',
-                   'Calculate with the tensors themselves: `item()`, `detach()` and `tolist()` cut the way back.',
+                   'Calculate with the tensors themselves: `item()`, `detach()` and `tolist()` '
+                   'cut the way back.',
                    when=lambda got, want, *_: isinstance(got, dict) and same(got['scores'], want))
 def _bias_without_gradient(xb, weights, bias): return xb@weights + bias.item()
 
@@ -181,32 +195,40 @@ def _scores():
           cases=_scores,
           hints=('Scores are not confidences yet.',
                  'Two comparisons, joined by `|`, give True and False for each picture.',
-                 'The mean of True and False, as floats, is a share.'), why='`|` is "or", element by element.')
+                 'The mean of True and False, as floats, is a share.'),
+          why='`|` is "or", element by element.')
 def saturated_share(preds):
     p = preds.sigmoid()
     return ((p < .01) | (p > .99)).float().mean()
 
 # %% ../../nbs/exercises/init.ipynb #a76af72d
-@saturated_share.mistake('You compared the scores themselves.', 'Put them through the sigmoid first.')
+@saturated_share.mistake('You compared the scores themselves.',
+                         'Put them through the sigmoid first.')
 def _scores_for_p(preds): return ((preds < .01) | (preds > .99)).float().mean()
 
-@saturated_share.mistake('Only the certain threes are counted.', 'One can be certain of a seven as well.')
+@saturated_share.mistake('Only the certain threes are counted.',
+                         'One can be certain of a seven as well.')
 def _certain_threes_only(preds): return (preds.sigmoid() > .99).float().mean()
 
-@saturated_share.mistake('Only the certain sevens are counted.', 'One can be certain of a three as well.')
+@saturated_share.mistake('Only the certain sevens are counted.',
+                         'One can be certain of a three as well.')
 def _certain_sevens_only(preds): return (preds.sigmoid() < .01).float().mean()
 
-@saturated_share.mistake('This is always 0. Do you ask for below 0.01 *and* above 0.99, or is the sigmoid taken twice?',
-                         'No number is both, and the sigmoid of a sigmoid lies between 0.5 and 0.74.')
+@saturated_share.mistake('This is always 0. Do you ask for below 0.01 *and* above 0.99, or is the '
+                         'sigmoid taken twice?',
+                         'No number is both, and the sigmoid of a sigmoid lies between 0.5 and '
+                         '0.74.')
 def _both_at_once(preds): return ((preds.sigmoid() < .01) & (preds.sigmoid() > .99)).float().mean()
 
-@saturated_share.mistake('You counted pictures.', 'A share is a count divided by how many there are.')
+@saturated_share.mistake('You counted pictures.', 'A share is a count divided by how many there '
+                                                  'are.')
 def _counted_not_averaged(preds): return ((preds.sigmoid() - .5).abs() > .49).float().sum()
 
 @saturated_share.mistake('This is the share that is *not* saturated.', 'The other part of 1.')
 def _the_unsaturated(preds): return ((preds.sigmoid() - .5).abs() < .49).float().mean()
 
-@saturated_share.mistake('You counted from 0.1 down and from 0.9 up.', 'The borders are 0.01 and 0.99.')
+@saturated_share.mistake('You counted from 0.1 down and from 0.9 up.',
+                         'The borders are 0.01 and 0.99.')
 def _limits_too_wide(preds): return ((preds.sigmoid() - .5).abs() > .4).float().mean()
 
 @saturated_share.mistake('This is the mean of all p.',
@@ -227,8 +249,8 @@ def _tried_std(std):
           same=lambda got, want: got['share'] > .5, hints=('Wider weights make larger scores.',
                  'The lesson prints the share for four values of std.',
                  'At 0.1 there is next to none; at 1 there are most.'),
-          why='With std 1 a score is a sum of about a hundred bright pixels times a weight each, and ten is a '
-              'usual size for it.')
+          why='With std 1 a score is a sum of about a hundred bright pixels times a weight each, '
+              'and ten is a usual size for it.')
 def wide_std():
     return 1.
 
@@ -238,11 +260,13 @@ def wide_std():
                   when=lambda got, want: got['std'] == 0)
 def _zero_std(): return 0.
 
-@wide_std.mistake('A spread is not negative.', 'It says how far from 0 the weights lie, on either side.',
+@wide_std.mistake('A spread is not negative.', 'It says how far from 0 the weights lie, on either '
+                                               'side.',
                   when=lambda got, want: got['std'] < 0)
 def _negative_std(): return -1.
 
-@wide_std.mistake('This is no number that weights can be drawn with.', 'Anything below a million will do.',
+@wide_std.mistake('This is no number that weights can be drawn with.',
+                  'Anything below a million will do.',
                   when=lambda got, want: not abs(got['std']) < 1e6)
 def _infinite_std(): return math.inf
 

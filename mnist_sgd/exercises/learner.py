@@ -42,7 +42,9 @@ def _hooks(cls):
     "The hooks of a class that run for a batch, and what looks like a hook and is none"
     from fastai.callback.core import event
     mine = [name for name in vars(cls) if re.match('before|after|on_', name)]
-    return ([name for name in mine if name in vars(event) and re.search('batch|pred|loss|backward|step', name)],
+    return ([name
+             for name in mine if name in vars(event)
+                                 and re.search('batch|pred|loss|backward|step', name)],
             [name for name in mine if name not in vars(event)])
 
 # %% ../../nbs/exercises/learner.ipynb #1384eeb3
@@ -52,11 +54,12 @@ def _hooks(cls):
           '(`Count`, above, shows how such a class looks.)',
           is_value=True, observe=_logged,
           cases=lambda: [(1,), (2,)],
-          hints=('When is a batch done, and how does a callback know that it is a training batch? Look at '
-                 '`Count` in the lesson.',
-                 '`after_batch` is called for training and for validation; `self.training` tells them apart. '
-                 '`self.loss` is a tensor.',
-                 'Empty list in `before_fit`; in `after_batch`, if `self.training`, append `self.loss.item()`.'),
+          hints=('When is a batch done, and how does a callback know that it is a training batch? '
+                 'Look at `Count` in the lesson.',
+                 '`after_batch` is called for training and for validation; `self.training` tells '
+                 'them apart. `self.loss` is a tensor.',
+                 'Empty list in `before_fit`; in `after_batch`, if `self.training`, append '
+                 '`self.loss.item()`.'),
           why='`item()` gives a number and lets go of the record that hangs on the tensor.')
 def LossLog():
     from fastai.callback.core import Callback
@@ -86,23 +89,31 @@ def _list_shared_by_fits():
                  when=lambda got, want, *_: len(got['losses']) == len(want['losses'])*5/3)
 def _validation_too(): return _log(lambda self: self.losses.append(self.loss.item()))
 
-@LossLog.mistake('Only the validation batches are in the list.', 'The other ones: `if self.training`.',
+@LossLog.mistake('Only the validation batches are in the list.',
+                 'The other ones: `if self.training`.',
                  when=lambda got, want, *_: len(got['losses']) == len(want['losses'])*2/3)
-def _validation_only(): return _log(lambda self: self.training or self.losses.append(self.loss.item()))
+def _validation_only():
+    return _log(lambda self: self.training or self.losses.append(self.loss.item()))
 
 @LossLog.mistake('The list holds tensors.', '`item()` makes a number of a tensor with one element.',
-                 when=lambda got, want, *_: same(got['losses'], want['losses']) and got['kinds'] != ['float'])
-def _tensors_kept(): return _log(lambda self: self.losses.append(self.loss) if self.training else None)
+                 when=lambda got, want, *_: same(got['losses'], want['losses'])
+                                            and got['kinds'] != ['float'])
+def _tensors_kept():
+    return _log(lambda self: self.losses.append(self.loss) if self.training else None)
 
-@LossLog.mistake('The list begins anew in each epoch.', 'Which of the hooks is called once a `fit`?',
-                 when=lambda got, want, epochs: epochs > 1 and same(got['losses'], want['losses'][-3:]))
+@LossLog.mistake('The list begins anew in each epoch.', 'Which of the hooks is called once a '
+                                                        '`fit`?',
+                 when=lambda got, want, epochs: epochs > 1
+                                                and same(got['losses'], want['losses'][-3:]))
 def _anew_each_epoch(): return _log(LossLog.right.after_batch, every='before_epoch')
 
 @LossLog.mistake('The list has a single number in the end.', 'Append to the list; `=` replaces it.',
                  when=lambda got, *_: len(got['losses']) == 1)
-def _last_loss_only(): return _log(lambda self: setattr(self, 'losses', [self.loss.item()]) if self.training else None)
+def _last_loss_only():
+    return _log(lambda self: setattr(self, 'losses', [self.loss.item()]) if self.training else None)
 
-@LossLog.mistake('Each loss is one batch late: before a batch, `self.loss` is still that of the one before.',
+@LossLog.mistake('Each loss is one batch late: before a batch, `self.loss` is still that of the '
+                 'one before.',
                  'Which hook comes *after* a batch?',
                  when=lambda got, want, _: same(got['losses'][:3], [0., *want['losses'][:2]]))
 def _one_batch_late():
@@ -126,12 +137,15 @@ def _emptied_before_validation(): return _log(LossLog.right.after_batch, every='
 @LossLog.mistake('The callback has no list `.losses`: make it in `before_fit`.',
                  'It is `self.losses = []`, with just this name, in a hook spelled as fastai\'s.',
                  when=lambda got, *_: got['kind'] == 'NoneType')
-def _no_list(): return _log(LossLog.right.after_batch, before_fit=lambda self: setattr(self, 'log', []))
+def _no_list():
+    return _log(LossLog.right.after_batch, before_fit=lambda self: setattr(self, 'log', []))
 
 @LossLog.mistake('Your class is no callback of fastai\'s.',
                  'The first line is `class LossLog(Callback):`.',
                  when=lambda got, *_: got['kind'] == 'no callback')
-def _no_callback(): return type('LossLog', (), {name: vars(LossLog.right)[name] for name in ('before_fit', 'after_batch')})
+def _no_callback():
+    return type('LossLog', (),
+                {name: vars(LossLog.right)[name] for name in ('before_fit', 'after_batch')})
 
 @LossLog.mistake('`.losses` is one number: append to a list.',
                  '`self.losses.append(...)` keeps what is there.',
@@ -146,13 +160,15 @@ def _a_tuple():
 
 @LossLog.mistake('There is one number an epoch.', 'Which hook is called after each batch?',
                  when=lambda got, want, epochs: len(got['losses']) == epochs)
-def _one_loss_an_epoch(): return _log(lambda self: None, after_epoch=lambda self: self.losses.append(self.loss.item()))
+def _one_loss_an_epoch():
+    return _log(lambda self: None, after_epoch=lambda self: self.losses.append(self.loss.item()))
 
 # %% ../../nbs/exercises/learner.ipynb #b1632b86
 @exercise('06',
-          'Write `weighted_mean(values, sizes)`: the mean of a list of numbers in which each counts as often '
-          'as its size says, as the accuracies of batches should.',
-          cases=lambda: [([.5], [3]), ([1., 0.], [2, 2]), ([1., 0.], [3, 1]), ([.25, .5, 1.], [4, 2, 1]),
+          'Write `weighted_mean(values, sizes)`: the mean of a list of numbers in which each '
+          'counts as often as its size says, as the accuracies of batches should.',
+          cases=lambda: [([.5], [3]), ([1., 0.], [2, 2]), ([1., 0.], [3, 1]),
+                         ([.25, .5, 1.], [4, 2, 1]),
                          ([10., 20.], [1, 2])],
           hints=('A batch of 3 with a mean of 1 adds up to 3.',
                  'Add up values times sizes. And then?',
@@ -170,12 +186,14 @@ def _sizes_unused(values, sizes): return sum(values) / len(values)
 def _never_divided(values, sizes): return sum(v*n for v, n in zip(values, sizes))
 
 @weighted_mean.mistake('You divided by the number of batches.',
-                       'After weighting, each picture counts once: divide by the number of pictures.')
+                       'After weighting, each picture counts once: divide by the number of '
+                       'pictures.')
 def _divided_by_batches(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / len(sizes)
 
 @weighted_mean.mistake('You divided by the size of the first batch for each of them.',
                        'The last one may be shorter: add the sizes up.')
-def _divided_by_first_size(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / (len(sizes)*sizes[0])
+def _divided_by_first_size(values, sizes):
+    return sum(v*n for v, n in zip(values, sizes)) / (len(sizes)*sizes[0])
 
 @weighted_mean.mistake('You divided by the number of pictures, and did not weight before.',
                        'A batch of 3 with a mean of 1 adds up to 3.')
@@ -190,7 +208,8 @@ def _whole_division(values, sizes): return sum(v*n for v, n in zip(values, sizes
 
 @weighted_mean.mistake('It is weighted the wrong way: small batches count most.',
                        'Multiply by the size.')
-def _weighted_inversely(values, sizes): return sum(v/n for v, n in zip(values, sizes)) / sum(1/n for n in sizes)
+def _weighted_inversely(values, sizes):
+    return sum(v/n for v, n in zip(values, sizes)) / sum(1/n for n in sizes)
 
 # %% ../../nbs/exercises/learner.ipynb #7f721044
 def _validated(answer, scores, labels, batch_size):
@@ -202,7 +221,8 @@ def _validated(answer, scores, labels, batch_size):
     with torch.no_grad(): model.weight.fill_(2.), model.bias.fill_(-1.)
     x, y = torch.randn(9, 1), (torch.randn(9, 1) > 0).float()
     valid = TensorLoader((scores + 1)/2, labels, batch_size)
-    learn = Learner(DataLoaders(TensorLoader(x, y, 4), valid, device='cpu'), model, loss_func=mnist_loss)
+    learn = Learner(DataLoaders(TensorLoader(x, y, 4), valid, device='cpu'), model,
+                    loss_func=mnist_loss)
     try:
         with learn.no_logging(): got = answer(learn)
     except RuntimeError as e:
@@ -223,15 +243,19 @@ def _many(n, batch_size):
 
 # %% ../../nbs/exercises/learner.ipynb #1ed31983
 @exercise('06',
-          'Write `my_validate(learn)`, with a `for` loop of your own: the accuracy of `learn.model` over the '
-          'batches of `learn.dls.valid`, from 0 to 1, exact also when the last batch is shorter.',
+          'Write `my_validate(learn)`, with a `for` loop of your own: the accuracy of '
+          '`learn.model` over the batches of `learn.dls.valid`, from 0 to 1, exact also when the '
+          'last batch is shorter.',
           observe=_validated,
-          cases=lambda: [_scored(2, [.2, 1.5], [1., 1.]), _scored(2, [.3, -1.2, .8, -.6], [1., 1., 1., 0.]),
-                         _scored(4, [2.1, .4, -.7, -1.9, .9], [1., 0., 0., 0., 0.]), _many(7, 3), _many(22, 8)],
+          cases=lambda: [_scored(2, [.2, 1.5], [1., 1.]),
+                         _scored(2, [.3, -1.2, .8, -.6], [1., 1., 1., 0.]),
+                         _scored(4, [2.1, .4, -.7, -1.9, .9], [1., 0., 0., 0., 0.]), _many(7, 3),
+                         _many(22, 8)],
           hints=('Count the pictures that are right, and count all pictures.',
-                 'A score above 0 says three, and a label of 1 is a three. In a batch, how many agree?',
-                 'In the loop, add `((learn.model(xb) > 0) == (yb == 1)).sum()` to one sum and `len(yb)` to '
-                 'another; then divide.'),
+                 'A score above 0 says three, and a label of 1 is a three. In a batch, how many '
+                 'agree?',
+                 'In the loop, add `((learn.model(xb) > 0) == (yb == 1)).sum()` to one sum and '
+                 '`len(yb)` to another; then divide.'),
           why='Counts may be added up over batches of any sizes. Accuracies may not.')
 def my_validate(learn):
     right, n = 0, 0
@@ -243,13 +267,16 @@ def my_validate(learn):
 
 # %% ../../nbs/exercises/learner.ipynb #3f33ab44
 def _shares(learn, dl, bar=0.):
-    return [(((learn.model(xb) > bar) == (yb == 1)).float().mean().item(), len(yb)) for xb, yb in dl]
+    return [(((learn.model(xb) > bar) == (yb == 1)).float().mean().item(), len(yb))
+            for xb, yb in dl]
 
 def _pooled(shares): return sum(a*n for a, n in shares) / sum(n for _, n in shares)
 
-@my_validate.mistake('This is the mean of the batches\' accuracies, in which a short batch counts like a long one.',
+@my_validate.mistake("This is the mean of the batches' accuracies, in which a short batch counts "
+                     'like a long one.',
                      'Count pictures, or weight each batch by its size.')
-def _mean_of_batches(learn): return sum(a for a, _ in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
+def _mean_of_batches(learn):
+    return sum(a for a, _ in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
 
 @my_validate.mistake('You looked at the pictures that it was trained on.',
                      'The others are in `learn.dls.valid`.')
@@ -276,20 +303,29 @@ def _accuracies_summed(learn): return sum(a for a, _ in _shares(learn, learn.dls
 
 @my_validate.mistake('This is the share that is called a three; the labels are not looked at.',
                      'A picture counts when score and label agree.')
-def _share_called_three(learn): return _pooled([((learn.model(xb) > 0).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
+def _share_called_three(learn):
+    return _pooled([((learn.model(xb) > 0).float().mean().item(), len(yb))
+                    for xb, yb in learn.dls.valid])
 
-@my_validate.mistake('You count the threes that are right. Sevens that are called sevens are right, too.',
+@my_validate.mistake('You count the threes that are right. Sevens that are called sevens are '
+                     'right, too.',
                      '`==` is true for two that are both false; `&` and `*` are not.')
 def _threes_only(learn):
-    return _pooled([(((learn.model(xb) > 0) & (yb == 1)).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
+    return _pooled([(((learn.model(xb) > 0) & (yb == 1)).float().mean().item(), len(yb))
+                    for xb, yb in learn.dls.valid])
 
-@my_validate.mistake('You compare pixels with 0: the model has not been asked.', 'The scores are `learn.model(xb)`.')
-def _pixels_for_scores(learn): return _pooled([(((xb > 0) == (yb == 1)).float().mean().item(), len(yb)) for xb, yb in learn.dls.valid])
+@my_validate.mistake('You compare pixels with 0: the model has not been asked.',
+                     'The scores are `learn.model(xb)`.')
+def _pixels_for_scores(learn):
+    return _pooled([(((xb > 0) == (yb == 1)).float().mean().item(), len(yb))
+                    for xb, yb in learn.dls.valid])
 
 @my_validate.mistake('You divided by the number of batches.', 'How many pictures are there in all?')
-def _images_by_batches(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
+def _images_by_batches(learn):
+    return sum(a*n for a, n in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
 
-@my_validate.mistake('You divided as if all batches were equally long.', 'Add up `len(yb)` in the loop.')
+@my_validate.mistake('You divided as if all batches were equally long.',
+                     'Add up `len(yb)` in the loop.')
 def _as_if_equally_long(learn):
     shares = _shares(learn, learn.dls.valid)
     return sum(a*n for a, n in shares) / (len(shares)*shares[0][1])
@@ -298,14 +334,17 @@ def _pairs(scores, labels, batch_size):
     "Shares that come of comparing each score of a batch with each of its labels"
     batches = zip(scores.split(batch_size), labels.split(batch_size))
     pairs = [((s > 0) == l[:,0]).float() for s, l in batches]
-    return (sum(p.sum() for p in pairs) / len(scores), sum(p.mean()*len(p) for p in pairs) / len(scores),
+    return (sum(p.sum() for p in pairs) / len(scores),
+            sum(p.mean()*len(p) for p in pairs) / len(scores),
             sum(p.mean() for p in pairs) / len(pairs))
 
 def _paired(got, *_):
-    if got > 1: return f'More than all are right ({got:.4g}): `[N,1]` against `[N]` compares every pair.'
+    if got > 1:
+        return f'More than all are right ({got:.4g}): `[N,1]` against `[N]` compares every pair.'
     return '`[N,1]` against `[N]` compares every pair: each score with the labels of all.'
 
-@my_validate.mistake(_paired, 'Print both shapes. `yb` is `[N,1]`, and so should be what is compared with it.',
+@my_validate.mistake(_paired, 'Print both shapes. `yb` is `[N,1]`, and so should be what is '
+                              'compared with it.',
                      when=lambda got, want, *case: any(same(got, share) for share in _pairs(*case)))
 def _all_against_all(learn):
     pairs = [((learn.model(xb) > 0) == yb[:,0]).sum().item() for xb, yb in learn.dls.valid]
@@ -313,7 +352,8 @@ def _all_against_all(learn):
 
 @my_validate.mistake('This is the share of threes: p is above 0 for every picture.',
                      'The border for p is 0.5.')
-def _share_of_threes(learn): return _pooled([(yb.mean().item(), len(yb)) for _, yb in learn.dls.valid])
+def _share_of_threes(learn):
+    return _pooled([(yb.mean().item(), len(yb)) for _, yb in learn.dls.valid])
 
 @my_validate.mistake('The loop is in `validate_epoch`, and here it should be yours.',
                      'Try without `validate_epoch`.',
@@ -330,6 +370,7 @@ def _border_for_p(learn): return _pooled(_shares(learn, learn.dls.valid, .5))
                      'Accuracy counts: the score is above 0, or it is not.')
 def _validation_loss(learn): return learn.validate()[0]
 
-@my_validate.mistake('You asked `learn.validate()` for its second number, and this `Learner` was given no metric.',
+@my_validate.mistake('You asked `learn.validate()` for its second number, and this `Learner` was '
+                     'given no metric.',
                      'Write the loop yourself: `for xb, yb in learn.dls.valid`.')
 def _no_metric_to_ask(learn): return learn.validate()[1]

@@ -19,13 +19,15 @@ def _tried(recipe, most, **what):
     return dict(epochs=recipe.epochs, accuracy=accuracies(recipe)[-1]) | what
 
 @exercise('07',
-          'Find a recipe that ends at an accuracy of 0.98 or more after at most *3* epochs. Give a `Recipe` '
-          'or its text, such as `lr=1, epochs=3`.', is_value=True, parse=read_recipe, limit=60.,
-          observe=lambda recipe: _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr, momentum=recipe.momentum),
+          'Find a recipe that ends at an accuracy of 0.98 or more after at most *3* epochs. Give '
+          'a `Recipe` or its text, such as `lr=1, epochs=3`.', is_value=True, parse=read_recipe,
+          limit=60.,
+          observe=lambda recipe: _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr,
+                                        momentum=recipe.momentum),
           same=lambda got, want: got['epochs'] <= 3 and got['accuracy'] >= .98,
           hints=('You need one switch, and a learning rate that is not 1.',
-                 'Shuffle. Then try larger steps, or more of them: a smaller batch makes more steps in an '
-                 'epoch.',
+                 'Shuffle. Then try larger steps, or more of them: a smaller batch makes more '
+                 'steps in an epoch.',
                  'Shuffled, with lr around 4 and batches of 64 or 128.'),
           why='Shuffled batches allow long steps, and smaller ones allow more of them.')
 def fast_98():
@@ -42,7 +44,8 @@ def _too_many_epochs(): return Recipe(lr=3., epochs=20, shuffle=True)
               when=lambda got, want: not got['shuffle'] and abs(got['accuracy'] - 1010/2038) < 1e-6)
 def _stuck_in_file_order(): return Recipe(lr=5., epochs=3)
 
-@fast_98.mistake('In file order three epochs are not enough.', 'Which switch mixes threes and sevens?',
+@fast_98.mistake('In file order three epochs are not enough.',
+                 'Which switch mixes threes and sevens?',
               when=lambda got, want: not got['shuffle'])
 def _too_slow_in_file_order(): return Recipe(lr=.3, epochs=3)
 
@@ -68,14 +71,15 @@ def _losses(recipe):
     loss = [r.train_loss for r in run(recipe, digits())][-1]
     return dict(epochs=recipe.epochs, loss=loss, nan=math.isnan(loss), kind=recipe.loss)
 
-@exercise('07', 'Find a recipe that fails for good: after at most 5 epochs its training loss is *NaN*, not a '
-          'number. Give a `Recipe` or its text.', is_value=True, parse=read_recipe, limit=60., observe=_losses,
+@exercise('07', 'Find a recipe that fails for good: after at most 5 epochs its training loss is '
+                '*NaN*, not a number. Give a `Recipe` or its text.', is_value=True,
+          parse=read_recipe, limit=60., observe=_losses,
           same=lambda got, want: got['nan'],
           hints=('The sigmoid puts a ceiling on `mnist_loss`, so no lr will do it.',
                  'A recipe has a field `loss`. Which of the losses has no ceiling on its *slope*?',
                  '`loss=squared`, and an lr that is not tiny.'),
-          why='The slope of a square grows with the error. When a step makes the error larger, the next step '
-              'is longer still, until the numbers end.')
+          why='The slope of a square grows with the error. When a step makes the error larger, '
+              'the next step is longer still, until the numbers end.')
 def get_nan():
     return Recipe(lr=1., epochs=5, loss='squared')
 
@@ -89,16 +93,19 @@ def _nan_after_too_many(): return Recipe(lr=1., loss='squared')
                 'Which loss has no ceiling?', when=lambda got, want: got['kind'] == 'mnist_loss')
 def _bounded_by_sigmoid(): return Recipe(lr=10_000., epochs=5)
 
-@get_nan.mistake('The slope of the cross-entropy is never larger than 1, so it staggers but does not explode.',
+@get_nan.mistake('The slope of the cross-entropy is never larger than 1, so it staggers but does '
+                 'not explode.',
                 'Which loss has a slope that grows with the error?',
                 when=lambda got, want: got['kind'] == 'cross_entropy')
 def _bounded_slope(): return Recipe(lr=10_000., epochs=5, loss='cross_entropy')
 
 @get_nan.mistake(lambda got, want: 'The right loss, but with steps this short it learns: the loss is '
-                    f'{got["loss"]:.2f}.', 'Go up with lr.', when=lambda got, want: got['loss'] < 10)
+                    f'{got["loss"]:.2f}.', 'Go up with lr.',
+                 when=lambda got, want: got['loss'] < 10)
 def _learns_with_short_steps(): return Recipe(lr=.01, epochs=5, loss='squared')
 
-@get_nan.mistake('It is exploding, but has not arrived at NaN yet.', 'Longer steps, or one more epoch.',
+@get_nan.mistake('It is exploding, but has not arrived at NaN yet.',
+                 'Longer steps, or one more epoch.',
                 when=lambda got, want: got['loss'] >= 10)
 def _still_exploding(): return Recipe(lr=.03, epochs=1, loss='squared')
 
@@ -107,15 +114,17 @@ _hidden_bug_bar = .977 # on no plateau: what is right or known to be wrong is 0.
 
 @exercise('07',
           'Bugs hide. Find a recipe with `zero_grad=off`, of at most 10 epochs, that ends *above '
-          f'{_hidden_bug_bar}* all the same. Give a `Recipe` or its text.', is_value=True, parse=read_recipe, limit=60.,
-          observe=lambda recipe: _tried(recipe, 10, zero_grad=recipe.zero_grad, shuffle=recipe.shuffle, lr=recipe.lr),
+          f'{_hidden_bug_bar}* all the same. Give a `Recipe` or its text.', is_value=True,
+          parse=read_recipe, limit=60.,
+          observe=lambda recipe: _tried(recipe, 10, zero_grad=recipe.zero_grad,
+                                        shuffle=recipe.shuffle, lr=recipe.lr),
           same=lambda got, want: not got['zero_grad'] and got['epochs'] <= 10 and
                                   got['accuracy'] > _hidden_bug_bar,
           hints=('Old gradients do most harm when they all point the same way.',
                  'Shuffle. Then try another loss.',
                  'Shuffled, with `loss=cross_entropy` and lr around 0.1.'),
-          why='In shuffled batches the old gradients point about where the new one does, so the bug looks '
-              'like a strange kind of momentum.')
+          why='In shuffled batches the old gradients point about where the new one does, so the '
+              'bug looks like a strange kind of momentum.')
 def hidden_bug():
     return Recipe(lr=.1, epochs=10, shuffle=True, zero_grad=False, loss='cross_entropy')
 

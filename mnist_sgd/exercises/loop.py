@@ -20,27 +20,32 @@ def _stepped(answer, values, grads, lr):
     given, before = list(params), [p._version for p in params]
     answer(params, lr)
     alike = len(params) == len(given) and all(a is b for a, b in zip(params, given))
-    return {'values': [p.detach() for p in given], 'gradient forgotten': not any(map(_has_grad, given)),
+    return {'values': [p.detach() for p in given],
+            'gradient forgotten': not any(map(_has_grad, given)),
             'leaves that require grad': all(p.is_leaf and p.requires_grad for p in given),
-            'the same tensors as before': alike, 'changed in place': [p._version for p in given] != before}
+            'the same tensors as before': alike,
+            'changed in place': [p._version for p in given] != before}
 
 def _has_grad(p): return p.grad is not None and bool(p.grad.any())
 
-def _moved_alike(got, want): return all(same(got[k], want[k]) for k in want if k != 'changed in place')
+def _moved_alike(got, want):
+    return all(same(got[k], want[k]) for k in want if k != 'changed in place')
 
 def _step_cases():
     return [([_random(2)], [torch.tensor([1., -2.])], .5),
             ([_random(3, 1), _random(1)], [_random(3, 1, seed=1), _random(1, seed=2)], .1)]
 
 @exercise('04',
-          'Write `my_step(params, lr)`. For each tensor in `params`: move it by `lr` gradients downwards, in '
-          'place and unseen by autograd, then forget its gradient.', observe=_stepped, same=_moved_alike,
+          'Write `my_step(params, lr)`. For each tensor in `params`: move it by `lr` gradients '
+          'downwards, in place and unseen by autograd, then forget its gradient.', observe=_stepped,
+          same=_moved_alike,
           cases=_step_cases,
           hints=('Two moves: the step, and the forgetting. In which order?',
-                 '`torch.no_grad()` is for what autograd shall not see. `-=` changes a tensor in place.',
+                 '`torch.no_grad()` is for what autograd shall not see. `-=` changes a tensor in '
+                 'place.',
                  'Under `no_grad`: `p -= lr*p.grad`, then `p.grad.zero_()`, for each `p`.'),
-          why='`p -= ...` changes the tensor that the model uses. `p = p - ...` would make another one and '
-              'give it the old name.')
+          why='`p -= ...` changes the tensor that the model uses. `p = p - ...` would make '
+              'another one and give it the old name.')
 def my_step(params, lr):
     with torch.no_grad():
         for p in params:
@@ -48,16 +53,19 @@ def my_step(params, lr):
             p.grad.zero_()
 
 # %% ../../nbs/exercises/loop.ipynb #9f8ae94c
-@my_step.mistake('There is a new tensor in the list, as `params[i] = params[i] - ...` makes one; the model still '
-                 'has the old one.', '`-=` changes the tensor that is there, and makes no other.',
+@my_step.mistake('There is a new tensor in the list, as `params[i] = params[i] - ...` makes one; '
+                 'the model still has the old one.', '`-=` changes the tensor that is there, and '
+                                                     'makes no other.',
                  when=lambda got, *_: not got['the same tensors as before'])
 @torch.no_grad()
 def _new_tensor_in_the_list(params, lr):
     for i in range(len(params)): params[i] = params[i] - lr*params[i].grad
 
-@my_step.mistake('No tensor of `params` has moved. Did you write `p = p - ...`, or change names other than those in '
-                 '`params`?', '`p = p - ...` makes a new tensor; which operator changes the one that is there?',
-                 when=lambda got, want, values, *_: same(got['values'], values) and not got['changed in place'])
+@my_step.mistake('No tensor of `params` has moved. Did you write `p = p - ...`, or change names '
+                 'other than those in `params`?', '`p = p - ...` makes a new tensor; which '
+                                                  'operator changes the one that is there?',
+                 when=lambda got, want, values, *_: same(got['values'], values)
+                                                    and not got['changed in place'])
 def _rebound(params, lr):
     for p in params: p = p - lr*p.grad
 
@@ -66,28 +74,33 @@ def _rebound(params, lr):
 def _rebound_then_zeroed(params, lr):
     for p in params: p = p - lr*p.grad; p.grad.zero_()
 
-@my_step.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites itself spoils the '
-                 'record.', 'The update is no part of the model. What hides it from autograd?')
+@my_step.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites itself '
+                 'spoils the record.', 'The update is no part of the model. What hides it from '
+                                       'autograd?')
 def _recorded_step(params, lr):
     for p in params: p -= lr*p.grad
 
 @my_step.mistake('The step is right, but the gradient is still there.',
                  'What would the next `backward()` add to?',
-                 when=lambda got, want, *_: same(got['values'], want['values']) and not got['gradient forgotten'])
+                 when=lambda got, want, *_: same(got['values'], want['values'])
+                                            and not got['gradient forgotten'])
 @torch.no_grad()
 def _not_zeroed(params, lr):
     for p in params: p -= lr*p.grad
 
 @my_step.mistake('The gradient is forgotten before it is used, so the step is 0 long.',
                  'First step, then forget.',
-                 when=lambda got, want, values, *_: same(got['values'], values) and got['changed in place'])
+                 when=lambda got, want, values, *_: same(got['values'], values)
+                                                    and got['changed in place'])
 @torch.no_grad()
 def _zeroed_too_early(params, lr):
     for p in params: p.grad.zero_(); p -= lr*p.grad
 
 def _by(move):
     "Are the values what this move makes of a value, its gradient and `lr`?"
-    return lambda got, want, values, grads, lr: same(got['values'], [move(v, g, lr) for v, g in zip(values, grads)])
+    return lambda got, want, values, grads, lr: same(got['values'],
+                                                     [move(v, g, lr)
+                                                      for v, g in zip(values, grads)])
 
 @my_step.mistake('You emptied the parameter, and not its gradient.', '`p.grad.zero_()`.',
                  when=_by(lambda v, g, lr: v*0))
@@ -95,13 +108,15 @@ def _by(move):
 def _parameter_zeroed(params, lr):
     for p in params: p -= lr*p.grad; p.zero_()
 
-@my_step.mistake('The gradient is divided by `lr`.', 'Multiply by `lr`: half the `lr`, half the step.',
+@my_step.mistake('The gradient is divided by `lr`.', 'Multiply by `lr`: half the `lr`, half the '
+                                                     'step.',
                  when=_by(lambda v, g, lr: v - g/lr))
 @torch.no_grad()
 def _divided_by_lr(params, lr):
     for p in params: p -= p.grad/lr; p.grad.zero_()
 
-@my_step.mistake('Every number moves by `lr`, whatever its gradient is.', 'The step is `lr` times the gradient.',
+@my_step.mistake('Every number moves by `lr`, whatever its gradient is.',
+                 'The step is `lr` times the gradient.',
                  when=_by(lambda v, g, lr: v - lr))
 @torch.no_grad()
 def _moved_by_lr(params, lr):
@@ -119,8 +134,10 @@ def _uphill(params, lr):
 def _lr_ignored(params, lr):
     for p in params: p -= p.grad; p.grad.zero_()
 
-@my_step.mistake('Only the first parameter has moved.', 'Is there a `return` or a `break` in the loop?',
-                 when=lambda got, want, values, *_: same(got['values'], want['values'][:1] + values[1:]))
+@my_step.mistake('Only the first parameter has moved.', 'Is there a `return` or a `break` in the '
+                                                        'loop?',
+                 when=lambda got, want, values, *_: same(got['values'],
+                                                         want['values'][:1] + values[1:]))
 @torch.no_grad()
 def _first_parameter_only(params, lr):
     for p in params[:1]: p -= lr*p.grad
@@ -155,8 +172,9 @@ def _stepping(dl, lr, zero=True, sign=-1, each=True):
           cases=lambda: [(_batches(2), 1.), (_batches(3, 3), 1.), (_batches(4, 4, 2, seed=7), .5)],
           observe=_after_epoch, hints=('A loop over the batches, and in it what you wrote before.',
                  'Gradient, step, forget: three moves, all of them inside the loop.',
-                 '`calc_grad(xb, yb, model)`; under `no_grad` `p -= lr*p.grad` for each `p`; `p.grad.zero_()` '
-                 'for each `p`.'), why='Every batch gets a step of its own, with a gradient of its own.')
+                 '`calc_grad(xb, yb, model)`; under `no_grad` `p -= lr*p.grad` for each `p`; '
+                 '`p.grad.zero_()` for each `p`.'), why='Every batch gets a step of its own, with '
+                                                        'a gradient of its own.')
 def my_train_epoch(model, dl, lr, params):
     for xb, yb in dl:
         calc_grad(xb, yb, model)
@@ -176,14 +194,16 @@ def _never_zeroed(model, dl, lr, params):
         with torch.no_grad():
             for p in params: p -= lr*p.grad
 
-@my_train_epoch.mistake('There was one single step, at the end of the epoch, with the gradients of all '
-                        'batches.', 'The step belongs inside the loop.', when=_is(zero=False, each=False))
+@my_train_epoch.mistake('There was one single step, at the end of the epoch, with the gradients '
+                        'of all batches.', 'The step belongs inside the loop.',
+                        when=_is(zero=False, each=False))
 def _one_step_at_the_end(model, dl, lr, params):
     for xb, yb in dl: calc_grad(xb, yb, model)
     with torch.no_grad():
         for p in params: p -= lr*p.grad; p.grad.zero_()
 
-@my_train_epoch.mistake('Only the last batch had a step.', 'Is the step indented as deep as the gradient?',
+@my_train_epoch.mistake('Only the last batch had a step.', 'Is the step indented as deep as the '
+                                                           'gradient?',
                         when=_is(each=False))
 def _last_batch_stepped(model, dl, lr, params):
     for xb, yb in dl:
@@ -197,25 +217,28 @@ def _last_batch_stepped(model, dl, lr, params):
                         when=lambda got, want, dl, lr: same(got, _stepping(dl[:1], lr)))
 def _first_batch_stepped(model, dl, lr, params): my_train_epoch.right(model, dl[:1], lr, params)
 
-@my_train_epoch.mistake('This goes uphill.', 'The gradient points to where the loss grows.', when=_is(sign=1))
+@my_train_epoch.mistake('This goes uphill.', 'The gradient points to where the loss grows.',
+                        when=_is(sign=1))
 def _epoch_uphill(model, dl, lr, params): my_train_epoch.right(model, dl, -lr, params)
 
 @my_train_epoch.mistake('The step is one whole gradient long, whatever `lr` is.', 'Who uses `lr`?')
 def _epoch_without_lr(model, dl, lr, params): my_train_epoch.right(model, dl, 1., params)
 
-def _is_over(batches): return lambda got, want, dl, lr: any(same(got, _stepping(b, lr)) for b in batches(dl))
+def _is_over(batches):
+    return lambda got, want, dl, lr: any(same(got, _stepping(b, lr)) for b in batches(dl))
 
 @my_train_epoch.mistake('Every step was made with one and the same batch.',
                         'The loop gives you another `xb, yb` each time: use these.',
                         when=_is_over(lambda dl: [[b]*len(dl) for b in dl]))
 def _one_batch_again(model, dl, lr, params): my_train_epoch.right(model, dl[:1]*len(dl), lr, params)
 
-@my_train_epoch.mistake('You went through `dl` more than once.', 'An epoch is a single pass: one loop is enough.',
+@my_train_epoch.mistake('You went through `dl` more than once.',
+                        'An epoch is a single pass: one loop is enough.',
                         when=_is_over(lambda dl: [dl*n for n in range(2, 11)]))
 def _several_epochs(model, dl, lr, params): my_train_epoch.right(model, dl*3, lr, params)
 
-@my_train_epoch.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites itself '
-                        'spoils the record.',
+@my_train_epoch.mistake('PyTorch refuses: it wants to record the step, and a leaf that overwrites '
+                        'itself spoils the record.',
                         'The update is no part of the model. What hides it from autograd?')
 def _epoch_recorded(model, dl, lr, params):
     for xb, yb in dl:
@@ -224,7 +247,8 @@ def _epoch_recorded(model, dl, lr, params):
 
 @my_train_epoch.mistake('No parameter has moved.',
                         'Is the step in place, and is the gradient still there when it is made?',
-                        when=lambda got, want, *_: same([got['weights'], got['bias']], list(_start())))
+                        when=lambda got, want, *_: same([got['weights'], got['bias']],
+                                                        list(_start())))
 def _epoch_rebound(model, dl, lr, params):
     for xb, yb in dl:
         calc_grad(xb, yb, model)
@@ -244,8 +268,9 @@ def _valid_cases():
           cases=_valid_cases,
           hints=('How many are right, of how many?',
                  'Count both while you go through the batches.',
-                 '`((preds > 0) == (yb == 1)).sum()` counts those that are right in a batch, `len(xb)` all of '
-                 'them.'), why='Right pictures divided by pictures: the batches do not come into it.')
+                 '`((preds > 0) == (yb == 1)).sum()` counts those that are right in a batch, '
+                 '`len(xb)` all of them.'), why='Right pictures divided by pictures: the batches '
+                                                'do not come into it.')
 def my_validate_epoch(model, valid_dl):
     right = n = 0
     for xb, yb in valid_dl:
@@ -267,9 +292,11 @@ def _as_if_all_were_full(model, dl): return sum(_right_in(model, dl)) / (len(dl)
                                f'batch, with {len(dl[-1][0])} pictures, counts as '
                                f'much as the first, with {len(dl[0][0])}.',
                            'Weight each batch by its size, or count pictures.')
-def _mean_of_means(model, dl): return sum(batch_accuracy(model(xb), yb).item() for xb, yb in dl) / len(dl)
+def _mean_of_means(model, dl):
+    return sum(batch_accuracy(model(xb), yb).item() for xb, yb in dl) / len(dl)
 
-@my_validate_epoch.mistake('This is the accuracy on the last batch only.', 'Keep what the other batches gave.')
+@my_validate_epoch.mistake('This is the accuracy on the last batch only.',
+                           'Keep what the other batches gave.')
 def _last_batch_counted(model, dl): return _right_in(model, dl[-1:])[0] / len(dl[-1][0])
 
 @my_validate_epoch.mistake('This is the accuracy on the first batch only.',
@@ -282,7 +309,8 @@ def _number_right(model, dl): return sum(_right_in(model, dl))
 
 @my_validate_epoch.mistake('You asked for scores above 0.5; that is a p above 0.62.',
                            'Where does the sigmoid cross 0.5?')
-def _half_for_scores(model, dl): return sum(_right_in(lambda xb: model(xb) - .5, dl)) / sum(len(xb) for xb, yb in dl)
+def _half_for_scores(model, dl):
+    return sum(_right_in(lambda xb: model(xb) - .5, dl)) / sum(len(xb) for xb, yb in dl)
 
 @my_validate_epoch.mistake('You added up the accuracies of the batches.',
                            'The sum grows with the number of batches: count pictures.')
@@ -300,14 +328,17 @@ def _fixed_divisor(model, dl): return sum(_right_in(model, dl)) / 2038
 @my_validate_epoch.mistake('This is the share that is wrong.', 'Count the others.')
 def _share_wrong(model, dl): return 1 - sum(_right_in(model, dl)) / sum(len(xb) for xb, yb in dl)
 
-@my_validate_epoch.mistake('You divided what is right by the number of batches.', 'How many pictures do they hold?')
+@my_validate_epoch.mistake('You divided what is right by the number of batches.',
+                           'How many pictures do they hold?')
 def _divided_by_batches(model, dl): return sum(_right_in(model, dl)) / len(dl)
 
 def _is_loss(got, want, model, dl):
     losses, n = [mnist_loss(model(xb), yb) for xb, yb in dl], [len(xb) for xb, yb in dl]
     weighted = sum(loss*k for loss, k in zip(losses, n)) / sum(n)
-    return any(same(float(got), value.item()) for value in (sum(losses), sum(losses)/len(dl), weighted))
+    return any(same(float(got), value.item())
+               for value in (sum(losses), sum(losses)/len(dl), weighted))
 
-@my_validate_epoch.mistake('This is the loss, and not the accuracy.', 'A picture is right or wrong: count.',
+@my_validate_epoch.mistake('This is the loss, and not the accuracy.',
+                           'A picture is right or wrong: count.',
                            when=_is_loss)
 def _loss_returned(model, dl): return sum(mnist_loss(model(xb), yb) for xb, yb in dl) / len(dl)

@@ -27,11 +27,13 @@ def _predictions():
     for n in (4, 7): yield _random(n, 1, seed=n)*2, (_random(n, 1, seed=n+1) > 0).float()
 
 @exercise('02',
-          'Write `my_mnist_loss(preds, targets)`: the mean distance of `preds.sigmoid()` from the label, a '
-          'single number that `backward()` can be called on. Both are columns, `[n,1]`; a target is 1 for a '
-          'three and 0 for a seven.', cases=lambda: list(_predictions()), observe=_loss_and_grad,
+          'Write `my_mnist_loss(preds, targets)`: the mean distance of `preds.sigmoid()` from the '
+          'label, a single number that `backward()` can be called on. Both are columns, `[n,1]`; '
+          'a target is 1 for a three and 0 for a seven.', cases=lambda: list(_predictions()),
+          observe=_loss_and_grad,
           hints=('How far is p from 1, and how far from 0?',
-                 '`torch.where(condition, a, b)` takes `a` where the condition holds and `b` elsewhere.',
+                 '`torch.where(condition, a, b)` takes `a` where the condition holds and `b` '
+                 'elsewhere.',
                  'For a three the distance is `1-p`, for a seven `p`. Then the mean.'),
           why='Everything in it has a slope, so the gradient finds its way back to the scores.')
 def my_mnist_loss(preds, targets):
@@ -45,8 +47,10 @@ def _times(got, *_): return f'{list(got["loss"].shape)}'
                            f'predictions and targets of shapes [{len(preds)}] '
                            f'and {list(targets.shape)}.',
                        'Every prediction meets every label: keep both as columns.',
-                       when=lambda got, want, preds, targets: got['loss'].shape == (len(preds), len(preds)))
-def _square_of_differences(preds, targets): return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0])
+                       when=lambda got, want, preds, targets:
+                           got['loss'].shape == (len(preds), len(preds)))
+def _square_of_differences(preds, targets):
+    return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0])
 
 @my_mnist_loss.mistake(lambda got, want, preds, targets: f'Loss has shape {_times(got)}: one number for each '
                            'picture.', 'One step is missing at the end.',
@@ -55,8 +59,10 @@ def _loss_of_each_image(preds, targets): return (preds.sigmoid() - targets).abs(
 
 @my_mnist_loss.mistake(lambda got, want, preds, targets: f'A mean over {len(preds)} times {len(preds)} '
                            f'differences: a shape of [{len(preds)}] met one of '
-                           f'[{len(preds)}, 1].', 'Do you drop a dimension somewhere? Keep both as columns.')
-def _mean_of_the_square(preds, targets): return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0]).mean()
+                           f'[{len(preds)}, 1].', 'Do you drop a dimension somewhere? Keep both '
+                                                  'as columns.')
+def _mean_of_the_square(preds, targets):
+    return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0]).mean()
 
 @my_mnist_loss.mistake('The sigmoid is missing: you measure the distance of the bare scores.',
                        'A score of 100 should not be better than right.')
@@ -64,7 +70,8 @@ def _without_sigmoid(preds, targets): return torch.where(targets==1, 1-preds, pr
 
 @my_mnist_loss.mistake('It is the wrong way round: a certain and right answer costs most.',
                        'For a three, p should be near 1.')
-def _wrong_way_round(preds, targets): return torch.where(targets==1, preds.sigmoid(), 1-preds.sigmoid()).mean()
+def _wrong_way_round(preds, targets):
+    return torch.where(targets==1, preds.sigmoid(), 1-preds.sigmoid()).mean()
 
 @my_mnist_loss.mistake('You added up instead of taking the mean.',
                        'With a sum, twice as many pictures make a loss twice as large.')
@@ -73,12 +80,14 @@ def _summed(preds, targets): return (preds.sigmoid() - targets).abs().sum()
 # %% ../../nbs/exercises/loss.ipynb #661b0514
 @my_mnist_loss.mistake('The number is right, but `backward()` has nothing to go back on.',
                        'Return the tensor itself, without `item()` or `detach()`.',
-                       when=lambda got, want, *_: got['grad'] is None and same(got['loss'], want['loss']))
+                       when=lambda got, want, *_: got['grad'] is None
+                                                  and same(got['loss'], want['loss']))
 def _detached(preds, targets): return (preds.sigmoid() - targets).abs().mean().detach()
 
-@my_mnist_loss.mistake('Too high and too low cancel: take the distance.', '`abs()` leaves the sign away.',
-                       when=lambda got, want, preds, targets: same(got['loss'].abs(),
-                                                                   (preds.sigmoid() - targets).mean().abs()))
+@my_mnist_loss.mistake('Too high and too low cancel: take the distance.',
+                       '`abs()` leaves the sign away.',
+                       when=lambda got, want, preds, targets:
+                           same(got['loss'].abs(), (preds.sigmoid() - targets).mean().abs()))
 def _cancelling_signs(preds, targets): return (preds.sigmoid() - targets).mean()
 
 @my_mnist_loss.mistake('The loss has shape [1], and is not a single number.',
@@ -91,7 +100,8 @@ def _squared_distance(preds, targets): return (preds.sigmoid() - targets).square
 
 @my_mnist_loss.mistake('This is the cross-entropy, with a logarithm in it.',
                        'A fine loss, and another one: here it is the plain distance.')
-def _cross_entropy(preds, targets): return torch.nn.functional.binary_cross_entropy_with_logits(preds, targets)
+def _cross_entropy(preds, targets):
+    return torch.nn.functional.binary_cross_entropy_with_logits(preds, targets)
 
 @my_mnist_loss.mistake('The sigmoid is taken twice.', 'p is `preds.sigmoid()`, and that is all.')
 def _sigmoid_twice(preds, targets): return (preds.sigmoid().sigmoid() - targets).abs().mean()
@@ -122,8 +132,10 @@ def _is_swapped(got, want, preds, targets):
     return any(same(got['loss'], loss) for loss in ((p - preds).abs().mean(), p.mean()))
 
 @my_mnist_loss.mistake('The two are swapped: it is the labels that went through the sigmoid.',
-                       'Scores become p; labels stay as they are. And `preds` come first.', when=_is_swapped)
-def _arguments_swapped(preds, targets): return torch.where(preds==1, 1-targets.sigmoid(), targets.sigmoid()).mean()
+                       'Scores become p; labels stay as they are. And `preds` come first.',
+                       when=_is_swapped)
+def _arguments_swapped(preds, targets):
+    return torch.where(preds==1, 1-targets.sigmoid(), targets.sigmoid()).mean()
 
 # %% ../../nbs/exercises/loss.ipynb #42733682
 def _accuracy_cases():
@@ -131,8 +143,9 @@ def _accuracy_cases():
         ([.1, .3, -.2, -5., 4.], [1., 1., 1., 0., 0.])
     return [(torch.tensor(p)[:,None], torch.tensor(y)[:,None]) for p, y in cases]
 
-@exercise('02', 'Write `my_accuracy(preds, yb)`: the share of pictures that are called rightly, from 0 to 1. '
-          '`preds` are scores before the sigmoid; both have shape `[n,1]`.', cases=_accuracy_cases,
+@exercise('02', 'Write `my_accuracy(preds, yb)`: the share of pictures that are called rightly, '
+                'from 0 to 1. `preds` are scores before the sigmoid; both have shape `[n,1]`.',
+          cases=_accuracy_cases,
           hints=('Which scores say "a three"?',
                  'Compare twice: what the model says, and whether that is the label.',
                  'The mean of True and False, as floats.'), why='A score above 0 is a p above 0.5.')
@@ -167,16 +180,19 @@ def _all_against_all(preds, yb): return ((preds > 0) == (yb[:,0] == 1)).float().
                      'Turn the score into a yes or no first.')
 def _score_equals_label(preds, yb): return (preds == yb).float().mean()
 
-@my_accuracy.mistake('This is the share of threes among the answers.', 'It does not look at the labels.')
+@my_accuracy.mistake('This is the share of threes among the answers.',
+                     'It does not look at the labels.')
 def _share_called_three(preds, yb): return (preds > 0).float().mean()
 
-@my_accuracy.mistake('Only threes count as right.', 'A seven that is called a seven is right as well: `==`.')
+@my_accuracy.mistake('Only threes count as right.', 'A seven that is called a seven is right as '
+                                                    'well: `==`.')
 def _threes_only(preds, yb): return ((preds > 0) & (yb == 1)).float().mean()
 
 @my_accuracy.mistake('You rounded the scores.', 'Round p, or look at the sign of the score.')
 def _rounded_scores(preds, yb): return (preds.round() == yb).float().mean()
 
-@my_accuracy.mistake('This is 1 minus the loss.', 'A picture is right or wrong here, and nothing in between.')
+@my_accuracy.mistake('This is 1 minus the loss.', 'A picture is right or wrong here, and nothing '
+                                                  'in between.')
 def _one_minus_loss(preds, yb): return 1 - mnist_loss(preds, yb)
 
 # %% ../../nbs/exercises/loss.ipynb #e8bd0c1d
@@ -187,7 +203,8 @@ def _one_minus_loss(preds, yb): return 1 - mnist_loss(preds, yb)
           is_value=True, parse=float,
           hints=('On which pictures is it right?',
                  'There are 1,010 threes in the validation set. And how many pictures?',
-                 '1,010 of 2,038.'), why='Remember it: a number like this says "everything is a three".')
+                 '1,010 of 2,038.'), why='Remember it: a number like this says "everything is a '
+                                         'three".')
 def always_three_accuracy():
     return 1010 / 2038
 
@@ -207,15 +224,17 @@ def _share_in_training(): return 6131 / 12396
 @always_three_accuracy.mistake('This is how many are right.', 'Accuracy is a share.')
 def _number_right(): return 1010
 
-@always_three_accuracy.mistake('This is the mean of eight batches, in which the short last one counts as much '
-                               'as the others.', 'Count pictures, not batches.')
+@always_three_accuracy.mistake('This is the mean of eight batches, in which the short last one '
+                               'counts as much as the others.', 'Count pictures, not batches.')
 def _mean_of_means(): return (3 + 242/256) / 8
 
-@always_three_accuracy.mistake('These are threes for each seven.', 'Divide by all pictures, and not by the sevens.',
+@always_three_accuracy.mistake('These are threes for each seven.',
+                               'Divide by all pictures, and not by the sevens.',
                                when=lambda got, want: abs(got - 1010/1028) < .0005)
 def _threes_to_sevens(): return 1010 / 1028
 
-@always_three_accuracy.mistake('Rounded too far: four decimals are wanted.', 'What comes after these digits?',
+@always_three_accuracy.mistake('Rounded too far: four decimals are wanted.',
+                               'What comes after these digits?',
                                when=lambda got, want: got in (.49, .495, .496))
 def _three_decimals(): return .496
 
@@ -241,7 +260,8 @@ def half_loss():
                    when=lambda got, want: abs(got - math.log(2)) < .005)
 def _log_of_two(): return math.log(2)
 
-@half_loss.mistake('A loss of 0 is for answers that are certain and right.', 'How far is 0.5 from the label?')
+@half_loss.mistake('A loss of 0 is for answers that are certain and right.',
+                   'How far is 0.5 from the label?')
 def _no_loss(): return 0.
 
 @half_loss.mistake('A loss of 1 is for answers that are certain and wrong.', 'And undecided ones?')

@@ -32,17 +32,20 @@ def _two_rounds(cls, params, args):
     return seen | {'after zero_grad': torch.cat([p.detach().flatten() for p in params])}
 
 def _optim_rounds(cls, params, lr, loss): return _two_rounds(cls, params, (lr,))
-def _momentum_rounds(cls, params, lr, momentum, loss): return _two_rounds(cls, params, (lr, momentum))
+def _momentum_rounds(cls, params, lr, momentum, loss):
+    return _two_rounds(cls, params, (lr, momentum))
 
 def _values(): return [[torch.tensor([1., -2.])], [_random(2, 1), _random(1, seed=1)]]
 
-@exercise('05', 'Write a class `MyOptim(params, lr)` with two methods: `step()` moves each parameter by `lr` '
-          'gradients downwards, `zero_grad()` forgets the gradients. `params` may be a generator, such as '
-          '`model.parameters()`.', is_value=True, observe=_optim_rounds,
+@exercise('05', 'Write a class `MyOptim(params, lr)` with two methods: `step()` moves each '
+                'parameter by `lr` gradients downwards, `zero_grad()` forgets the gradients. '
+                '`params` may be a generator, such as `model.parameters()`.', is_value=True,
+          observe=_optim_rounds,
           cases=lambda: [(v, .1, 'sum of p**2') for v in _values()],
           hints=('It has to remember two things: the parameters and `lr`.',
                  'A generator can be walked through once. What keeps all that comes out of it?',
-                 '`self.params = list(params)`. A `@torch.no_grad()` above `step` hides it from autograd.'),
+                 '`self.params = list(params)`. A `@torch.no_grad()` above `step` hides it from '
+                 'autograd.'),
           why='`list` walks the generator once and keeps what came.')
 def MyOptim():
     class MyOptim:
@@ -58,10 +61,12 @@ def MyOptim():
 
 # %% ../../nbs/exercises/optimizer.ipynb #c3891ce3
 def _moved_once(got, want, *_):
-    return same(got['first step'], want['first step']) and same(got['second step'], got['first step'])
+    first, second = got['first step'], got['second step']
+    return same(first, want['first step']) and same(second, first)
 
 def _never_moved(got, want, values, *_):
-    return same(got['first step'], torch.cat([v.flatten() for v in values])) and got['gradient after step']
+    return same(got['first step'],
+                torch.cat([v.flatten() for v in values])) and got['gradient after step']
 
 @MyOptim.mistake('It works once: after the first walk through `params` the generator is empty.',
                  'Turn it into a list, and keep that.', when=_moved_once)
@@ -79,12 +84,15 @@ def _emptying(right, no_grad):
                 for p in self.params: p.zero_()
     return Empties
 
-@MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.', 'Which of the two is to be forgotten?',
+@MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.',
+                 'Which of the two is to be forgotten?',
                  when=_refused)
 def _parameter_emptied_and_recorded(): return _emptying(MyOptim.right, no_grad=False)
 
-@MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`. And it has emptied the parameters.',
-                 'It is their `.grad` that should be forgotten.', when=lambda got, *_: not got['after zero_grad'].any())
+@MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`. And it has emptied '
+                 'the parameters.',
+                 'It is their `.grad` that should be forgotten.',
+                 when=lambda got, *_: not got['after zero_grad'].any())
 def _parameter_emptied(): return _emptying(MyOptim.right, no_grad=True)
 
 @MyOptim.mistake('Only the first gradient is forgotten.', 'There is one for each parameter.')
@@ -100,8 +108,10 @@ def _first_parameter_kept():
         def __init__(self, params, lr): self.params, self.lr = [next(params)], lr
     return FirstKept
 
-@MyOptim.mistake('`zero_grad()` leaves the gradients where they are.', 'Empty them, or set them to None.',
-                 when=lambda got, want, *_: same(got['first step'], want['first step']) and not got['forgotten'])
+@MyOptim.mistake('`zero_grad()` leaves the gradients where they are.',
+                 'Empty them, or set them to None.',
+                 when=lambda got, want, *_: same(got['first step'], want['first step'])
+                                            and not got['forgotten'])
 def _never_forgets():
     class Lazy(MyOptim.right):
         def zero_grad(self): self.params
@@ -123,7 +133,8 @@ def _with_step(move, no_grad=True):
                 for p in self.params: move(p, self.lr)
     return Moves
 
-@MyOptim.mistake('PyTorch refuses: the step is recorded, and a leaf that overwrites itself spoils the record.',
+@MyOptim.mistake('PyTorch refuses: the step is recorded, and a leaf that overwrites itself spoils '
+                 'the record.',
                  'What hides a step from autograd?')
 def _recorded_step(): return _with_step(lambda p, lr: p.sub_(lr*p.grad), no_grad=False)
 
@@ -152,7 +163,8 @@ def _lr_ignored(): return _with_step(lambda p, lr: p.sub_(p.grad))
           cases=lambda: [(v, .1, m, 'sum of p**2') for v, m in zip(_values(), (.5, .9))],
           hints=('What has to be remembered from one step to the next, for each parameter?',
                  'A list of tensors of zeros, made in `__init__`, one for each parameter.',
-                 'For each pair `p, v`: `v.mul_(self.momentum).add_(p.grad)`, then `p -= self.lr*v`.'),
+                 'For each pair `p, v`: `v.mul_(self.momentum).add_(p.grad)`, then `p -= '
+                 'self.lr*v`.'),
           why='The velocity is changed in place, so the list keeps it.')
 def MyMomentum():
     class MyMomentum:
@@ -182,9 +194,11 @@ def _variant(velocity, keep=True):
                 if keep: v.copy_(new)
     return Variant
 
-@MyMomentum.mistake('Every step is a plain one: the velocity is not kept from step to step, or it is not what moves '
-                    'the parameter.', 'After a step, is the new velocity in your list? Does `zero_grad()` leave it '
-                    'there? And is it multiplied by `lr` in the move?')
+@MyMomentum.mistake('Every step is a plain one: the velocity is not kept from step to step, or it '
+                    'is not what moves the parameter.', 'After a step, is the new velocity in '
+                                                        'your list? Does `zero_grad()` leave it '
+                                                        'there? And is it multiplied by `lr` in '
+                                                        'the move?')
 def _velocity_not_kept(): return _variant(lambda v, g, m: v*m + g, keep=False)
 
 @MyMomentum.mistake('Both are scaled by `momentum`, the old velocity and the new gradient.',
@@ -214,7 +228,8 @@ def _momentum_generator_kept():
             self.vs = [torch.zeros_like(p) for p in self.params]
     return Kept
 
-@MyMomentum.mistake('There is one velocity for all parameters.', 'Each parameter has its own: keep a list of them.')
+@MyMomentum.mistake('There is one velocity for all parameters.',
+                    'Each parameter has its own: keep a list of them.')
 def _one_velocity():
     class One(MyMomentum.right):
         v = 0.
@@ -233,18 +248,22 @@ def _moving(move):
             for p, v in zip(self.params, self.vs): move(p, v, self.lr, self.momentum)
     return Moving
 
-@MyMomentum.mistake('The parameter moves before the velocity is updated, so each step is one behind.',
+@MyMomentum.mistake('The parameter moves before the velocity is updated, so each step is one '
+                    'behind.',
                     'First the velocity, then the move.')
-def _moves_before_updating(): return _moving(lambda p, v, lr, m: (p.sub_(lr*v), v.mul_(m).add_(p.grad)))
+def _moves_before_updating():
+    return _moving(lambda p, v, lr, m: (p.sub_(lr*v), v.mul_(m).add_(p.grad)))
 
 @MyMomentum.mistake('`lr` is applied twice: in the velocity and in the move.', 'Once is enough.')
 def _lr_twice(): return _moving(lambda p, v, lr, m: p.sub_(lr*v.mul_(m).add_(lr*p.grad)))
 
-@MyMomentum.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.', 'Which one is to be forgotten?',
+@MyMomentum.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.',
+                    'Which one is to be forgotten?',
                     when=_refused)
 def _momentum_empties_parameter(): return _emptying(MyMomentum.right, no_grad=False)
 
-@MyMomentum.mistake('PyTorch refuses: the step is recorded, and a leaf that overwrites itself spoils the record.',
+@MyMomentum.mistake('PyTorch refuses: the step is recorded, and a leaf that overwrites itself '
+                    'spoils the record.',
                     'What hides a step from autograd?')
 def _momentum_recorded():
     class Recorded(MyMomentum.right):
@@ -253,7 +272,8 @@ def _momentum_recorded():
                 for p in self.params: p -= self.lr*p.grad
     return Recorded
 
-@MyMomentum.mistake('The first velocity is a second name for `.grad`: what empties the one changes the other.',
+@MyMomentum.mistake('The first velocity is a second name for `.grad`: what empties the one '
+                    'changes the other.',
                     'Give the velocity numbers of its own: `.clone()`, or start from zeros.')
 def _velocity_is_the_gradient():
     class Alias(MyMomentum.right):
@@ -267,15 +287,17 @@ def _velocity_is_the_gradient():
             for p in self.params: p.grad.zero_()
     return Alias
 
-@MyMomentum.mistake('This goes uphill: the gradient is subtracted in the velocity and the velocity again in the move, '
-                    'or neither is.', 'There is one minus, in the move.')
+@MyMomentum.mistake('This goes uphill: the gradient is subtracted in the velocity and the '
+                    'velocity again in the move, or neither is.',
+                    'There is one minus, in the move.')
 def _subtracted_twice(): return _variant(lambda v, g, m: m*v - g)
 
 # %% ../../nbs/exercises/optimizer.ipynb #c89e256e
 def _book(recipe):
     if recipe.epochs != 1: return dict(epochs=recipe.epochs, shuffle=recipe.shuffle)
     flipped = replace(recipe, shuffle=not recipe.shuffle)
-    return dict(epochs=1, shuffle=recipe.shuffle, accuracy=accuracies(recipe)[-1], flipped=accuracies(flipped)[-1])
+    return dict(epochs=1, shuffle=recipe.shuffle, accuracy=accuracies(recipe)[-1],
+                flipped=accuracies(flipped)[-1])
 
 def _stuck(got): return abs(got['accuracy'] - 1010/2038) < 1e-6
 
@@ -285,22 +307,25 @@ def _stuck(got): return abs(got['accuracy'] - 1010/2038) < 1e-6
           'where the mystery began, at an accuracy of 0.4956, and that ends above 0.97 when '
           'nothing but `shuffle` is flipped. Give a `Recipe` or its text.',
           is_value=True, parse=read_recipe, observe=_book, limit=60.,
-          same=lambda got, want: got['epochs'] == 1 and not got['shuffle'] and _stuck(got) and got['flipped'] > .97,
+          same=lambda got, want: got['epochs'] == 1 and not got['shuffle'] and _stuck(got)
+                                 and got['flipped'] > .97,
           hints=('At 0.4956 everything is called a three. What made the model so certain?',
-                 'In file order, the first 23 batches are all threes. A step must be long enough to saturate '
-                 'the sigmoid.',
+                 'In file order, the first 23 batches are all threes. A step must be long enough '
+                 'to saturate the sigmoid.',
                  'Start from `lr=1, epochs=1`.'),
-          why='With lr=1 one step is enough to make everything a three; shuffled batches hold both digits, so '
-              'nothing gets stuck.')
+          why='With lr=1 one step is enough to make everything a three; shuffled batches hold '
+              'both digits, so nothing gets stuck.')
 def book_epoch():
     return Recipe(lr=2., epochs=1)
 
 # %% ../../nbs/exercises/optimizer.ipynb #62e6ed34
 @book_epoch.mistake(lambda got, want: f'This recipe runs for {got["epochs"]} epochs.',
-                    'The question is where the *first* one ends.', when=lambda got, want: got['epochs'] != 1)
+                    'The question is where the *first* one ends.',
+                    when=lambda got, want: got['epochs'] != 1)
 def _too_many_epochs(): return Recipe()
 
-@book_epoch.mistake('The pictures are shuffled in it, so there is nothing to repair.', 'Start from file order.',
+@book_epoch.mistake('The pictures are shuffled in it, so there is nothing to repair.',
+                    'Start from file order.',
                     when=lambda got, want: got['shuffle'])
 def _nothing_to_repair(): return Recipe(epochs=1, shuffle=True)
 
@@ -310,7 +335,8 @@ def _nothing_to_repair(): return Recipe(epochs=1, shuffle=True)
 def _stuck_at_sevens(): return Recipe(epochs=1, loss='squared')
 
 @book_epoch.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, so it is not stuck.',
-                    'Are the steps long enough to make the model certain that everything is a three?',
+                    'Are the steps long enough to make the model certain that everything is a '
+                    'three?',
                     when=lambda got, want: not _stuck(got))
 def _not_stuck(): return Recipe(lr=.1, epochs=1)
 

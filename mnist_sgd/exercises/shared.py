@@ -33,7 +33,8 @@ def read_recipe(
 ): # `Recipe`
     "Turn what a learner gives into a `Recipe`; raises `ValueError` for what is none"
     if isinstance(answer, str): return parse_recipe(answer)
-    if not isinstance(answer, Recipe): raise ValueError("a recipe is wanted, such as 'lr=1, epochs=20, shuffle=on'")
+    if not isinstance(answer, Recipe): raise ValueError("a recipe is wanted, such as 'lr=1, "
+                                                        "epochs=20, shuffle=on'")
     return answer
 
 def accuracies(

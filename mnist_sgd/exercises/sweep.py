@@ -25,8 +25,10 @@ def _number(answer):
 def _no_number(answer):
     if isinstance(answer, tuple) and len(answer) == 2 and all(type(a) is int for a in answer):
         return f'A number is wanted: {answer[0]}{answer[1]:03d} without a comma, which makes two of it'
-    if isinstance(answer, Recipe): return 'A number is wanted, and this is a recipe: its lr alone will do'
-    if not isinstance(answer, str): return f'A number is wanted, and this is of the kind `{type(answer).__name__}`'
+    if isinstance(answer, Recipe):
+        return 'A number is wanted, and this is a recipe: its lr alone will do'
+    if not isinstance(answer, str):
+        return f'A number is wanted, and this is of the kind `{type(answer).__name__}`'
     whole = re.fullmatch(r'\s*\d{1,3}([, _]\d{3})+\s*', answer)
     plain = re.sub(r'[\s,_]', '', answer) if whole else answer.strip().replace(',', '.')
     if re.fullmatch(r'\d*\.?\d+', plain): return f'A number is wanted: {plain} without quotes'
@@ -47,18 +49,19 @@ def _short(got, *_):
     return f'It ends with {right:,} of {n:,} right, {"one" if short == 1 else short} short of 0.95.'
 
 @exercise('08',
-          'Find the smallest learning rate with which `epochs=5, shuffle=on` ends at an accuracy of 0.95 or '
-          'more. It lies between two rows of the map: run it yourself. A factor of 2 is near enough: with '
-          'your lr it gets there, with `lr/2` it does not. Give a number.', is_value=True, parse=_number,
+          'Find the smallest learning rate with which `epochs=5, shuffle=on` ends at an accuracy '
+          'of 0.95 or more. It lies between two rows of the map: run it yourself. A factor of 2 '
+          'is near enough: with your lr it gets there, with `lr/2` it does not. Give a number.',
+          is_value=True, parse=_number,
           observe=_edge,
           same=lambda got, want: got['accuracy'] >= .95 > got['below'], limit=60.,
           hints=('Learning rates are tried by factors, not by differences: 1, 0.1, 0.01 and so on.',
-                 'Find one that gets there and one that does not. Then try the one in between, again and '
-                 'again.',
+                 'Find one that gets there and one that does not. Then try the one in between, '
+                 'again and again.',
                  'In between, by factors, is `(low*high)**.5`. Eight times is plenty.'),
-          why='Halving the interval, in factors, eight times makes it 256 times narrower (in the exponent). On the '
-              'edge itself rounding decides, so the answer keeps away from it: it gets there with a few pictures '
-              'to spare, and half of it fails by a few.')
+          why='Halving the interval, in factors, eight times makes it 256 times narrower (in the '
+              'exponent). On the edge itself rounding decides, so the answer keeps away from it: '
+              'it gets there with a few pictures to spare, and half of it fails by a few.')
 def smallest_lr():
     data, low, high = load_data(), 1e-4, 1.
     for _ in range(8):
@@ -79,8 +82,10 @@ def _below_zero(): return -2.
 def _a_billion(): return 1e9
 
 @smallest_lr.mistake(lambda got, want: 'It gets there with ease, and so does a tenth of it: '
-                         f'it ends at {_reached(got["lr"]/10):.3f}.', 'Go down by factors of ten until it fails.',
-                     when=lambda got, want: got['accuracy'] >= .95 and _reached(got['lr']/10) >= .95)
+                         f'it ends at {_reached(got["lr"]/10):.3f}.',
+                     'Go down by factors of ten until it fails.',
+                     when=lambda got, want: got['accuracy'] >= .95
+                                            and _reached(got['lr']/10) >= .95)
 def _far_too_large(): return 1.
 
 @smallest_lr.mistake(lambda got, want: 'It gets there, and so does an lr half as large: '
@@ -89,11 +94,13 @@ def _far_too_large(): return 1.
 def _twice_too_large(): return smallest_lr.right*2
 
 @smallest_lr.mistake(_short,
-                     'Not by much. Go up in small factors.', when=lambda got, want: .9 <= got['accuracy'] < .95)
+                     'Not by much. Go up in small factors.',
+                     when=lambda got, want: .9 <= got['accuracy'] < .95)
 def _half_of_it(): return smallest_lr.right/2
 
 @smallest_lr.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, far below 0.95.',
-                     'Go up by factors of ten until it works.', when=lambda got, want: got['accuracy'] < .9)
+                     'Go up by factors of ten until it works.',
+                     when=lambda got, want: got['accuracy'] < .9)
 def _far_too_small(): return 1e-4
 
 # %% ../../nbs/exercises/sweep.ipynb #044f3041
@@ -108,15 +115,18 @@ def _record(epoch, accuracy):
     return Record(epoch, loss, loss, accuracy, ())
 
 @exercise('08',
-          'Write `best_lr(runs)`. It takes a list of `Run`s, such as `run_many` gives, and returns the lr of the '
-          'one that *ends* with the best accuracy.', observe=_made_up,
+          'Write `best_lr(runs)`. It takes a list of `Run`s, such as `run_many` gives, and '
+          'returns the lr of the one that *ends* with the best accuracy.', observe=_made_up,
           cases=lambda: [({.3: [.5, .9]},), ({1.: [.4, .6, .9], .1: [.5, .7, .8]},),
-                         ({3.: [.5, .95, .9], .3: [.62, .8, .93], 30.: [.5, .97, .5], 1.: [.6, .6, .7]},),
-                         ({.1: [.5, .9, .8, .95], 1.: [.55, .92, .99, .6], 10.: [.5, .6, .7, .55]},),
+                         ({3.: [.5, .95, .9], .3: [.62, .8, .93], 30.: [.5, .97, .5],
+                           1.: [.6, .6, .7]},),
+                         ({.1: [.5, .9, .8, .95], 1.: [.55, .92, .99, .6],
+                           10.: [.5, .6, .7, .55]},),
                          ({.1: [.5, (.9, .3)], 1.: [.5, (.95, .4)]},)],
           hints=('What a run knows: `run.recipe.lr`, and `run.history`, a record for each epoch.',
                  'The last record has the accuracy it ended with: `run.history[-1].accuracy`.',
-                 'Go through `runs` and remember the lr of the best one so far; or `max(runs, key=...)`.'),
+                 'Go through `runs` and remember the lr of the best one so far; or `max(runs, '
+                 'key=...)`.'),
           why='`max` with a `key` compares by the accuracy, and hands back the run.')
 def best_lr(runs):
     return max(runs, key=lambda run: run.history[-1].accuracy).recipe.lr
@@ -130,19 +140,23 @@ def _accuracy_for_lr(runs): return max(map(_last, runs))
 
 @best_lr.mistake('You count the best epoch of each run, and a run may have got worse since.',
                  'The run should *end* best: `history[-1]`.')
-def _best_epoch_counts(runs): return _best(runs, lambda run: max(r.accuracy for r in run.history)).recipe.lr
+def _best_epoch_counts(runs):
+    return _best(runs, lambda run: max(r.accuracy for r in run.history)).recipe.lr
 
 @best_lr.mistake('This is the best after the first epoch.',
                  'The last record of a history is `history[-1]`.')
 def _first_epoch_counts(runs): return _best(runs, lambda run: run.history[1].accuracy).recipe.lr
 
-@best_lr.mistake('This is the run that ends *worst*.', 'A high accuracy is good, a high loss is not.')
+@best_lr.mistake('This is the run that ends *worst*.', 'A high accuracy is good, a high loss is '
+                                                       'not.')
 def _worst_run(runs): return min(runs, key=_last).recipe.lr
 
-@best_lr.mistake('This is the largest lr, whatever came of it.', 'Compare the runs by their accuracy.')
+@best_lr.mistake('This is the largest lr, whatever came of it.',
+                 'Compare the runs by their accuracy.')
 def _largest_lr(runs): return max(run.recipe.lr for run in runs)
 
-@best_lr.mistake('This is the run with the lowest loss, and another one ends with more pictures right.',
+@best_lr.mistake('This is the run with the lowest loss, and another one ends with more pictures '
+                 'right.',
                  'The two may disagree. The task asks for the accuracy.')
 def _lowest_loss(runs): return min(runs, key=lambda run: run.history[-1].valid_loss).recipe.lr
 
@@ -165,11 +179,13 @@ def _smallest_tried_lr(runs): return min(run.recipe.lr for run in runs)
 
 @best_lr.mistake('You count how much each run has gained since it began.',
                  'A high start does no harm: compare the ends.')
-def _largest_gain(runs): return _best(runs, lambda run: _last(run) - run.history[0].accuracy).recipe.lr
+def _largest_gain(runs):
+    return _best(runs, lambda run: _last(run) - run.history[0].accuracy).recipe.lr
 
 @best_lr.mistake('You count the mean over the epochs, so a slow start costs a run the prize.',
                  'What it was before the end does not matter.')
-def _mean_over_epochs(runs): return _best(runs, lambda run: sum(r.accuracy for r in run.history)/len(run.history)).recipe.lr
+def _mean_over_epochs(runs):
+    return _best(runs, lambda run: sum(r.accuracy for r in run.history)/len(run.history)).recipe.lr
 
 @best_lr.mistake('This is the best one an epoch before the end.', 'The last place in a list is -1.')
 def _epoch_before_last(runs): return _best(runs, lambda run: run.history[-2].accuracy).recipe.lr
@@ -204,12 +220,14 @@ def _run_for_lr(runs): return _best(runs, _last)
 
 # %% ../../nbs/exercises/sweep.ipynb #fa8c24bc
 @exercise('08',
-          'How many times as many pictures must a batch have for its arrows to spread a *tenth* as much? Give a '
-          'number.', is_value=True, parse=_number, same=lambda got, want: abs(got - want) < .5,
+          'How many times as many pictures must a batch have for its arrows to spread a *tenth* '
+          'as much? Give a number.', is_value=True, parse=_number,
+          same=lambda got, want: abs(got - want) < .5,
           hints=('In the lesson: how many times as many pictures for a quarter of the spread?',
                  '16 times for a quarter, and 16 is 4 times 4. It is the root that counts.',
                  'A tenth, so 10 times 10.'),
-          why='The spread goes with one over the root of the batch size, so the batch has to grow with the square.')
+          why='The spread goes with one over the root of the batch size, so the batch has to grow '
+              'with the square.')
 def tenth_spread():
     return 10**2
 
@@ -241,14 +259,17 @@ def _half_the_spread(): return 4
 @tenth_spread.mistake('This was for a quarter of the spread.', 'And for a tenth?')
 def _quarter_of_the_spread(): return 16
 
-@tenth_spread.mistake('This is ten times the 16 of the quarter: the spread is then a quarter of a third.',
+@tenth_spread.mistake('This is ten times the 16 of the quarter: the spread is then a quarter of a '
+                      'third.',
                       'Begin anew: a spread of a tenth, not a tenth of the quarter.')
 def _ten_times_sixteen(): return 160
 
-@tenth_spread.mistake('This is ten times ten times ten, and a square has two of them.', 'One ten less.')
+@tenth_spread.mistake('This is ten times ten times ten, and a square has two of them.',
+                      'One ten less.')
 def _cube_of_ten(): return 1000
 
 @tenth_spread.mistake(lambda got, want: f'With {got:g} times the pictures the arrows spread {got**-.5:.3g} times as '
-                          'much, and 0.1 is asked for.', 'The spread goes with one over the root of the batch size.',
+                          'much, and 0.1 is asked for.', 'The spread goes with one over the root '
+                                                         'of the batch size.',
                       when=lambda got, want: 1 < got < math.inf)
 def _something_else(): return 50
