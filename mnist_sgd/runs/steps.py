@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import count, islice
 import torch
 from ..data import Digits
-from ..init import saturated
+from ..init import saturated_share
 from ..loss import batch_accuracy
 from .closed import closed_grad, losses
 from .engine import make_model, run, start
@@ -163,7 +163,7 @@ def glance(
     scores, grads = _scores_and_grads(recipe, params, x, y)
     p, norm = scores.sigmoid(), _size(grads).item()
     if p.isnan().any(): return Glance(norm, [0]*20, math.nan)
-    return Glance(norm, torch.histc(p, 20, 0, 1).int().tolist(), saturated(p))
+    return Glance(norm, torch.histc(p, 20, 0, 1).int().tolist(), saturated_share(p))
 
 def every_24th(data):
     "One in 24 of the training pictures and labels of `data`, threes and sevens in proportion"
