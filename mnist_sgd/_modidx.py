@@ -943,6 +943,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'mnist_sgd.runs.steps.squared_lr_limit': ( 'runs/steps.html#squared_lr_limit',
                                                                                  'mnist_sgd/runs/steps.py')},
             'mnist_sgd.sweep': { 'mnist_sgd.sweep.Plane': ('sweep.html#plane', 'mnist_sgd/sweep.py'),
+                                 'mnist_sgd.sweep._flat': ('sweep.html#_flat', 'mnist_sgd/sweep.py'),
                                  'mnist_sgd.sweep.compass': ('sweep.html#compass', 'mnist_sgd/sweep.py'),
                                  'mnist_sgd.sweep.path_plane': ('sweep.html#path_plane', 'mnist_sgd/sweep.py'),
                                  'mnist_sgd.sweep.plane_grid': ('sweep.html#plane_grid', 'mnist_sgd/sweep.py'),
