@@ -107,7 +107,7 @@ call('picture.side_by_side', [call('picture.weights_svg', history[0].params)])
 call('picture.chart', 'a chart', [call('picture.Curve', [0, 1])], 1, 'epoch')
 step = next(call('steps.each_step', recipe, data)); assert isinstance(step, names['steps.Step']); called.add('steps.Step')
 assert isinstance(call('steps.first_epoch', recipe, data), names['steps.FirstEpoch']); called.add('steps.FirstEpoch')
-assert isinstance(call('steps.glance', recipe, history[0].params, *call('steps.every_24th', data)), names['steps.Glance']); called.add('steps.Glance')
+assert isinstance(call('steps.diagnose', recipe, history[0].params, *call('steps.sample', data)), names['steps.Diagnostics']); called.add('steps.Diagnostics')
 assert call('steps.broken_at', recipe, data) is None and call('steps.squared_lr_limit', recipe, data) > 0
 call('lab_parts.devices'); call('lab_parts.recipe_controls', recipe); call('lab_parts.runs_table', {1: run})
 assert 'batch 2' in call('lab_parts.broken_text', recipe, data, 1, (1, 2, float('nan')))

@@ -16,7 +16,7 @@ from .probes import (
     _grey, _legend, _n, _picture, Evidence, probe, probes, run_loop)
 from ..data import load_data
 from ..lab.picture import weights_png
-from ..widgets.page import _status, orange, purple
+from ..widgets.page import orange, purple, status_html
 from ..widgets.panel import Panel
 
 # %% ../../nbs/buglab/game.ipynb #0a9a9e37
@@ -214,13 +214,13 @@ class BugLab(Panel):
             self._seen = [run_loop(s, self.data, _seed(self.code)) for s in sources]
         yield Case(self.code, *self._seen, moves)
 
-    def busy(self, is_busy):
+    def on_busy(self, is_busy):
         "Say at once that a press was heard"
-        looking = _status('looking\N{HORIZONTAL ELLIPSIS}')
+        looking = status_html('looking\N{HORIZONTAL ELLIPSIS}')
         if is_busy: self._said, self.text.value = self.text.value, looking
         elif self.text.value == looking: self.text.value = self._said
 
-    def finished(self, case): self.controls['moves'].close_case(bool(case.end))
+    def on_finished(self, case): self.controls['moves'].close_case(bool(case.end))
 
     def svg(self, case):
         "What it was, once that is known; curves and weights; and each clue, in words and drawn"

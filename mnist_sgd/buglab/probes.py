@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from .bugs import _find, compile_loop
 from ..loss import batch_accuracy, mnist_loss
-from ..widgets.page import _png
+from ..widgets.page import figure_base64
 
 # %% ../../nbs/buglab/probes.ipynb #9362f2b2
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,7 +84,8 @@ def _picture(draw, what):
     if not draw: return ''
     fig = Figure((4, 2.5), layout='constrained')
     draw(fig.subplots())
-    return f'<img alt="{html.escape(what)}, drawn" src="data:image/png;base64,{_png(fig)}" style="max-width:100%">'
+    return (f'<img alt="{html.escape(what)}, drawn" style="max-width:100%" '
+            f'src="data:image/png;base64,{figure_base64(fig)}">')
 
 # %% ../../nbs/buglab/probes.ipynb #061cc2cb
 def _n(v): return 'None' if math.isnan(v) else f'{v:,.0f}' if abs(v) >= 1000 else f'{v:.3g}'
