@@ -43,6 +43,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'mnist_sgd.buglab.game.Words': ('buglab/game.html#words', 'mnist_sgd/buglab/game.py'),
                                        'mnist_sgd.buglab.game._closed': ('buglab/game.html#_closed', 'mnist_sgd/buglab/game.py'),
                                        'mnist_sgd.buglab.game._curves': ('buglab/game.html#_curves', 'mnist_sgd/buglab/game.py'),
+                                       'mnist_sgd.buglab.game._end_html': ('buglab/game.html#_end_html', 'mnist_sgd/buglab/game.py'),
                                        'mnist_sgd.buglab.game._plain': ('buglab/game.html#_plain', 'mnist_sgd/buglab/game.py'),
                                        'mnist_sgd.buglab.game._scramble': ('buglab/game.html#_scramble', 'mnist_sgd/buglab/game.py'),
                                        'mnist_sgd.buglab.game._seed': ('buglab/game.html#_seed', 'mnist_sgd/buglab/game.py'),

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 # %% ../../nbs/digits/sources.ipynb #6b1a88d3
-sizes = {'train/3': 6131, 'train/7': 6265, 'valid/3': 1010, 'valid/7': 1028}  # pictures in each folder
+sizes = {'train/3': 6131, 'train/7': 6265, 'valid/3': 1010, 'valid/7': 1028} # pictures in each
 
 # %% ../../nbs/digits/sources.ipynb #e417ecfa
 class DataError(ValueError):
@@ -142,7 +142,7 @@ def _download(timeout=120):
         except DataError as e: return e
 
 def download_mnist(): # uint8 `[14434,784]`
-    "MNIST_SAMPLE by fastai's `untar_data`, tried once a session; leaves no files; raises `DataError`"
+    "MNIST_SAMPLE by fastai's `untar_data`, tried once, leaving no files; raises `DataError`"
     rows = _download()
     if isinstance(rows, DataError): raise rows
     return rows

@@ -22,7 +22,7 @@ from .record import Record
 def pick_device(
     name='auto', # 'auto', 'cpu', 'cuda', 'cuda:1', 'mps', ...
 ): # `torch.device`
-    "The device called `name`, for 'auto' cuda if there is one; raises `ValueError` if it is not there"
+    "The device called `name`, for 'auto' cuda where there is one; raises `ValueError` for none"
     if name == 'auto': return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try:
         if not re.match('cpu|cuda|mps', name): raise RuntimeError
@@ -42,7 +42,8 @@ def make_model(
         layer, bound = nn.Linear(n_in, n_out, device='meta'), n_in**-.5           # no numbers yet
         layer.weight, layer.bias = (nn.Parameter(torch.empty(p.shape)) for p in layer.parameters())
         for p in layer.parameters():
-            if recipe.init == 'linear': nn.init.uniform_(p, -bound, bound, generator=g) # as in nn.Linear
+            if recipe.init == 'linear':                  # as nn.Linear does
+                nn.init.uniform_(p, -bound, bound, generator=g)
             elif recipe.init == 'randn': nn.init.normal_(p, std=recipe.std, generator=g)
             else: nn.init.zeros_(p)
         return layer

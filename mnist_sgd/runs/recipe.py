@@ -23,8 +23,9 @@ def _field(
     slider=None, # The slider's ends, as for `slider`
 ): # A dataclass field
     "A field of `Recipe`, which carries its bounds and its control"
-    return field(default=default, metadata=dict(help=help, row=row, label=label, choices=choices,
-                                                above=above, least=least, below=below, slider=slider))
+    metadata = dict(help=help, row=row, label=label, choices=choices,
+                    above=above, least=least, below=below, slider=slider)
+    return field(default=default, metadata=metadata)
 
 _kinds = {float: (Real, 'a number'), int: (Integral, 'a whole number'),
           bool: (bool, 'True or False'), str: (str, 'a word')}
@@ -47,7 +48,7 @@ def _checked(f, value):
         need(bounded, f"give {want} from {m['least']} {end.strip() or 'up'}")
     if m['choices']: need(value in m['choices'], f"choose {' or '.join(m['choices'])}")
     if f.name == 'device': need(_devices.fullmatch(value), 'choose auto, cpu, cuda, cuda:1 or mps')
-    return f.type(value)                                   # a number of numpy's becomes one of Python's
+    return f.type(value)                               # numpy's number becomes one of Python's
 
 @dataclass(frozen=True)
 class Recipe:
@@ -60,7 +61,8 @@ class Recipe:
                              slider=dict(low=4, high=8192, log=True, base=2))
     shuffle: bool = _field(False, 'a new order of the pictures in every epoch', row=0)
     init: str = _field('linear', 'how weights start: as `nn.Linear` draws them, '
-                       'normal with spread std, or zero', row=2, choices=('linear', 'randn', 'zeros'))
+                       'normal with spread std, or zero', row=2,
+                       choices=('linear', 'randn', 'zeros'))
     std: float = _field(1., 'spread of the weights, for init=randn', row=1,
                         label='std (for randn)', least=0,
                         slider=dict(low=.001, high=100, step=.1, log=True))
