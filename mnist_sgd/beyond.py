@@ -26,7 +26,7 @@ def small_net(
 # %% ../nbs/09_beyond.ipynb #f80c8521
 def ten_digits(
     n_valid=360, # So many, the last ones, to check with
-): # Pictures `[n,64]` and labels `[n]`, whole numbers from 0 to 9, to train on; then those to check with
+): # Pictures `[n,64]` and labels `[n]`, from 0 to 9, to train on; then those to check with
     "scikit-learn's small handwritten digits, all ten, from 0 (black) to 1 (white)"
     from sklearn.datasets import load_digits
     d = load_digits()
@@ -53,13 +53,14 @@ def digit_epochs(
     lr=.3,     # Learning rate
     epochs=30, # Passes over the 1,437 digits
     seed=0,    # Seed of the weights and of the order
-): # Generator of dicts: hidden, lr, accs, confusion, silent (hidden units), weights (of the first layer)
+): # Generator of dicts: hidden, lr, accs, confusion, silent (units), weights (of the first layer)
     "Train a small net on `ten_digits`: a state before the first step, then one after each epoch"
     train_x, train_y, valid_x, valid_y = ten_digits()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = small_net(64, hidden, 10)
-    dl, opt = TensorLoader(train_x, train_y, 64, shuffle=True, seed=seed), BasicOptim(model.parameters(), lr)
+    dl = TensorLoader(train_x, train_y, 64, shuffle=True, seed=seed)
+    opt = BasicOptim(model.parameters(), lr)
     accs = []
     for epoch in range(epochs + 1):
         if epoch: train_epoch(model, dl, opt, F.cross_entropy)
@@ -68,7 +69,8 @@ def digit_epochs(
             silent = (model[:2](valid_x).amax(0) == 0).sum().item() if hidden else 0
         accs.append(counts.diag().sum().item()/len(valid_y))
         weights = next(model.parameters()).detach().clone()
-        yield dict(hidden=hidden, lr=lr, accs=list(accs), confusion=counts, silent=silent, weights=weights)
+        yield dict(hidden=hidden, lr=lr, accs=list(accs), confusion=counts, silent=silent,
+                   weights=weights)
 
 # %% ../nbs/09_beyond.ipynb #d5cd42d1
 class Accumulate:
@@ -78,7 +80,8 @@ class Accumulate:
         n,   # Batches in a move; they should be equally large
     ):
         if n < 1: raise ValueError(f"n={n}: give a whole number above 0")
-        self.opt, self.n, self.seen = opt, n, 0
+        self.opt, self.n = opt, n
+        self.seen = 0
 
     def step(self):
         self.seen += 1

@@ -26,7 +26,8 @@ class Digits:
         "Split uint8 `rows` `[14434,784]` by `sizes`"
         x = torch.from_numpy(rows).float().div_(255)
         t3, t7, v3, v7 = sizes.values()     # 6131, 6265, 1010, 1028
-        y = torch.cat([torch.full((n, 1), label) for n, label in ((t3, 1.), (t7, 0.), (v3, 1.), (v7, 0.))])
+        labels = (t3, 1.), (t7, 0.), (v3, 1.), (v7, 0.)
+        y = torch.cat([torch.full((n, 1), label) for n, label in labels])
         return cls(x[:t3+t7], y[:t3+t7], x[t3+t7:], y[t3+t7:], source)
 
     def to(self, device):
@@ -41,13 +42,14 @@ class Digits:
 # %% ../nbs/00_data.ipynb #9262d28b
 def load_data(
     source='auto', # 'mnist', 'offline', or 'auto': MNIST where it can be had, else offline
-    path=None,     # Folder or .tgz of MNIST_SAMPLE, or 'offline'; by default what the variable MNIST_SGD_DATA says
+    path=None,     # Folder or .tgz of MNIST_SAMPLE, or 'offline'; else what MNIST_SGD_DATA says
     device='cpu',  # Where the tensors live
 ): # `Digits`
     "3s and 7s as tensors; raises `DataError` where they are damaged or not to be had"
     if source not in ('auto', 'mnist', 'offline'):
         raise ValueError(f"source={source!r}: choose 'auto', 'mnist' or 'offline'")
-    if path and source == 'offline': raise ValueError("a path is for MNIST: leave it out, or take source='mnist'")
+    if path and source == 'offline':
+        raise ValueError("a path is for MNIST: leave it out, or take source='mnist'")
     path = path or os.environ.get('MNIST_SGD_DATA')
     if path == 'offline': path, source = None, 'offline' if source == 'auto' else source
     if source != 'offline':
@@ -55,9 +57,10 @@ def load_data(
         except DataError as e:
             if path: raise
             if source == 'mnist':
-                raise DataError(f"{e}. Name a folder or .tgz in MNIST_SGD_DATA, or take source='offline'") from None
-            print(f"No MNIST here: {e}. "
-                  "Using digits redrawn from scikit-learn's: they train alike, printed numbers differ a little.")
+                raise DataError(f"{e}. Name a folder or .tgz in MNIST_SGD_DATA, "
+                                "or take source='offline'") from None
+            print(f"No MNIST here: {e}. Using digits redrawn from scikit-learn's: "
+                  "they train alike, printed numbers differ a little.")
     return Digits.from_rows(offline_rows(), 'offline').to(device)
 
 # %% ../nbs/00_data.ipynb #5a3d6d07
@@ -84,10 +87,12 @@ class TensorLoader:
         seed=None,      # Seed of the orders; without one torch's own generator draws them
     ):
         if len(x) != len(y):
-            raise ValueError(f"{len(x)} pictures but {len(y)} labels: give one label for each picture")
+            raise ValueError(f"{len(x)} pictures but {len(y)} labels: "
+                             "give one label for each picture")
         if not (isinstance(batch_size, int) and batch_size > 0):
             raise ValueError(f"batch_size={batch_size!r}: choose a whole number above 0")
-        self.x, self.y, self.batch_size, self.shuffle = x, y, batch_size, shuffle
+        self.x, self.y = x, y
+        self.batch_size, self.shuffle = batch_size, shuffle
         self.generator = None if seed is None else torch.Generator().manual_seed(seed)
 
     def __len__(self): return -(-len(self.x) // self.batch_size)  # rounded up
@@ -98,13 +103,14 @@ class TensorLoader:
 
     def order(self):
         "Which row comes when in the next epoch, `[N]`; None for file order"
-        if self.shuffle: return torch.randperm(len(self.x), generator=self.generator).to(self.x.device)
+        n, device = len(self.x), self.x.device
+        if self.shuffle: return torch.randperm(n, generator=self.generator).to(device)
 
     def __iter__(self):
-        order = self.order()
-        if order is None: yield from zip(self.x.split(self.batch_size), self.y.split(self.batch_size))
+        order, n = self.order(), self.batch_size
+        if order is None: yield from zip(self.x.split(n), self.y.split(n))
         else:
-            for idx in order.split(self.batch_size): yield self.x[idx], self.y[idx]
+            for idx in order.split(n): yield self.x[idx], self.y[idx]
 
 # %% ../nbs/00_data.ipynb #e2ad88a7
 def share_of_threes(

@@ -24,8 +24,9 @@ def get_dls(
 ): # fastai's `DataLoaders`
     "Training and validation batches of `data` for a `Learner`, on the device that `data` is on"
     from fastai.data.core import DataLoaders
-    return DataLoaders(TensorLoader(data.train_x, data.train_y, batch_size, shuffle, seed),
-                       TensorLoader(data.valid_x, data.valid_y, batch_size), device=data.train_x.device)
+    train_dl = TensorLoader(data.train_x, data.train_y, batch_size, shuffle, seed)
+    valid_dl = TensorLoader(data.valid_x, data.valid_y, batch_size)
+    return DataLoaders(train_dl, valid_dl, device=data.train_x.device)
 
 # %% ../nbs/06_learner.ipynb #d95acdde
 def _look(loss, model, params, data):
@@ -56,7 +57,8 @@ def watch_learner(
     steps = []
     class Watch(Callback):
         def after_batch(self):
-            if self.training: steps.append(_look(self.loss, self.model, self.model.parameters(), data))
+            if not self.training: return
+            steps.append(_look(self.loss, self.model, self.model.parameters(), data))
     with learn.no_logging(): learn.fit(1, lr=lr, cbs=Watch())
     return steps
 

@@ -37,7 +37,8 @@ def _look(scope):
     "Copies of what the loop's names hold"
     found = {n: scope[n] for n in ('xb', 'yb', 'preds', 'loss') if n in scope}
     for n in ('weights', 'bias'): found |= {n: scope[n], f'{n}.grad': scope[n].grad}
-    return {n: t if t is None or n in ('xb', 'yb') else t.detach().clone() for n, t in found.items()}
+    def copied(name, t): return t if t is None or name in ('xb', 'yb') else t.detach().clone()
+    return {n: copied(n, t) for n, t in found.items()}
 
 # %% ../nbs/04_loop.ipynb #3cae1adc
 _cures = {NameError: 'This line needs what an earlier line makes.',
@@ -56,18 +57,20 @@ def _note(press, done):
     def since(name): return done[len(done) - done[::-1].index(name):] if name in done else done
     pile = since('zero').count('backward')
     slips = (
-        ('loss', 'batch' in since('predict'), 'the scores are of one batch, the labels of another.'),
-        ('loss', 'step' in since('predict'), 'these scores are from before the step.'),
-        ('backward', pile, f'.grad now holds the sum of {pile + 1} gradients.'),
-        ('step', not pile, 'all gradients are zero: no parameter has moved.'),
-        ('step', 'step' in since('backward'), 'this is the same gradient a second time.'),
-        ('step', pile > 1, f'this is a step along the sum of {pile} gradients.'))
+        ('loss', 'batch' in since('predict'), 'the scores are of one batch, the labels of another'),
+        ('loss', 'step' in since('predict'), 'these scores are from before the step'),
+        ('backward', pile, f'.grad now holds the sum of {pile + 1} gradients'),
+        ('step', not pile, 'all gradients are zero: no parameter has moved'),
+        ('step', 'step' in since('backward'), 'this is the same gradient a second time'),
+        ('step', pile > 1, f'this is a step along the sum of {pile} gradients'))
     for line, slipped, words in slips:
-        if press == line and slipped: return f'No error, but {words}'
-    return dict(batch='The next pictures and labels.', predict='A score for each picture.',
+        if press == line and slipped: return f'No error, but {words}.'
+    return dict(batch='The next pictures and labels.',
+                predict='A score for each picture.',
                 loss='One number on how wrong they are.',
-                backward='.grad holds the gradient of this loss.', zero='The gradient is forgotten.',
-                step='Each parameter moved by minus lr times its .grad.')[press]
+                backward='.grad holds the gradient of this loss.',
+                step='Each parameter moved by minus lr times its .grad.',
+                zero='The gradient is forgotten.')[press]
 
 # %% ../nbs/04_loop.ipynb #98bb03a3
 def step_through(
@@ -76,7 +79,7 @@ def step_through(
     params,  # Weights `[784,1]` and bias `[1]` to start from; they are copied
     lr=1.,   # Learning rate
 ): # List of `Frame`s, one before the first press and one after each
-    "Run the lines of `loop_lines` that were pressed, in order; raises `ValueError` for an unknown press"
+    "Run the lines that were pressed, in order; raises `ValueError` for one not in `loop_lines`"
     weights, bias = params = [p.detach().clone().requires_grad_() for p in params]
     def model(xb): return linear1(xb, weights, bias)
     scope = dict(batches=iter(dl), model=model, mnist_loss=mnist_loss, torch=torch,
@@ -86,7 +89,9 @@ def step_through(
         if press not in loop_lines: raise ValueError(f"{press!r}: press {', '.join(loop_lines)}")
         try: exec(loop_lines[press], scope)
         except Exception as e: said, failed = _error_text(e), True
-        else: said, failed = _note(press, done), False; done.append(press)
+        else:
+            said, failed = _note(press, done), False
+            done.append(press)
         frames.append(Frame(press, frames[-1].after, _look(scope), said, failed))
     return frames
 

@@ -6,47 +6,49 @@
 __all__ = ['batch_accuracy', 'mnist_loss', 'slope', 'bias_curve']
 
 # %% ../nbs/02_loss.ipynb #cc495a56
+from collections.abc import Callable
 import torch
 
 # %% ../nbs/02_loss.ipynb #3db77312
 def _check_shapes(preds, targets):
-    if preds.shape != targets.shape: raise ValueError(
-        f"preds have shape {list(preds.shape)} but targets {list(targets.shape)}: PyTorch would compare "
-        "every prediction with every label. Make both columns: targets.unsqueeze(1) turns [N] into [N,1]")
+    if preds.shape != targets.shape:
+        raise ValueError(f"preds have shape {list(preds.shape)} but targets {list(targets.shape)}: "
+                         "PyTorch would compare every prediction with every label. "
+                         "Make both columns: targets.unsqueeze(1) turns [N] into [N,1]")
 
 def batch_accuracy(
-    preds,   # Scores before the sigmoid, `[n,1]`
-    targets, # Labels, `[n,1]`, 1 for a three and 0 for a seven
-): # Scalar tensor from 0 to 1
+    preds:torch.Tensor,   # Scores before the sigmoid, `[n,1]`
+    targets:torch.Tensor, # Labels, `[n,1]`, 1 for a three and 0 for a seven
+) -> torch.Tensor:        # Scalar from 0 to 1
     "Share of pictures on the right side of 0; raises `ValueError` for shapes that differ"
     _check_shapes(preds, targets)
     return ((preds > 0) == (targets == 1)).float().mean()
 
 # %% ../nbs/02_loss.ipynb #ff4979ee
 def mnist_loss(
-    preds,   # Scores before the sigmoid, `[n,1]`
-    targets, # Labels, `[n,1]`, 1 for a three and 0 for a seven
-): # Scalar tensor from 0 (certain and right) to 1 (certain and wrong)
-    "Mean distance of the sigmoid of `preds` from `targets`; raises `ValueError` for shapes that differ"
+    preds:torch.Tensor,   # Scores before the sigmoid, `[n,1]`
+    targets:torch.Tensor, # Labels, `[n,1]`, 1 for a three and 0 for a seven
+) -> torch.Tensor:        # Scalar from 0 (certain and right) to 1 (certain and wrong)
+    "Mean distance of `preds.sigmoid()` from `targets`; raises `ValueError` for shapes that differ"
     _check_shapes(preds, targets)
     p = preds.sigmoid()
     return torch.where(targets==1, 1-p, p).mean()
 
 # %% ../nbs/02_loss.ipynb #91ef6ac8
 def slope(
-    f,          # Function of one number
-    at,         # Where, a number
-    nudge=1e-5, # How far to go to either side
-): # A number
+    f:Callable,       # Function of one number
+    at:float,         # Where
+    nudge:float=1e-5, # How far to go to either side
+) -> float:
     "How much `f` rises for each unit to the right"
     return (f(at + nudge) - f(at - nudge)) / (2*nudge)
 
 def bias_curve(
-    number,  # `mnist_loss`, `batch_accuracy`, or another function of scores and labels
-    scores,  # Scores without a bias, `[n,1]`
-    targets, # Labels, `[n,1]`
-    loud=1., # Scores are multiplied by it
-): # Function from a bias to a number
+    number:Callable,      # `mnist_loss`, `batch_accuracy`, or another function of scores and labels
+    scores:torch.Tensor,  # Scores without a bias, `[n,1]`
+    targets:torch.Tensor, # Labels, `[n,1]`
+    loud:float=1.,        # Scores are multiplied by it
+) -> Callable:            # Function from a bias to a number
     "What `number` says as the bias is turned and everything else stays"
     scores = scores.double()
     return lambda bias: number(loud*(scores + bias), targets).item()

@@ -67,15 +67,15 @@ def _check_momentum(momentum):
         raise ValueError(f"momentum={momentum!r}: choose a number from 0 to below 1")
 
 def valley_path(
-    momentum, # Share of the last step that is kept, from 0 to below 1
-    lr=.07,   # Learning rate
-    most=200, # Steps after which it gives up
+    momentum,      # Share of the last step that is kept, from 0 to below 1
+    lr=.07,        # Learning rate
+    max_steps=200, # After so many it gives up
 ): # Where it was, `[steps+1,2]`
     "Descend a valley, 25 times as steep across as along, to a loss of 0.01; raises `ValueError`"
     _check_momentum(momentum)
     p = torch.tensor([-10., 1.], requires_grad=True)
     opt, path = torch.optim.SGD([p], lr=lr, momentum=momentum), [p.detach().clone()]
-    while (loss := (p[0]**2 + 25*p[1]**2)/2) >= .01 and len(path) <= most:
+    while (loss := (p[0]**2 + 25*p[1]**2)/2) >= .01 and len(path) <= max_steps:
         loss.backward()
         opt.step()
         opt.zero_grad()

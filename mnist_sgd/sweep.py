@@ -21,17 +21,20 @@ class Plane:
     path: torch.Tensor    # Where the run is after each epoch, in these directions, `[epochs+1,2]`
     share: float          # Of the path's variance, how much lies in the plane, from 0 to 1
 
+def _flat(tensors): return torch.cat([t.reshape(-1) for t in tensors])
+
 def path_plane(
     run, # `Run` of a linear model
 ): # `Plane`
-    "The plane through start and end of `run`, tilted to hold the most; raises `ValueError` for a run that broke"
-    points = torch.stack([torch.cat([p.reshape(-1) for p in r.params]) for r in run.history]).double()
+    "The plane through both ends of `run` that holds most of it; raises `ValueError` if it broke"
+    points = torch.stack([_flat(r.params) for r in run.history]).double()
     if not points.isfinite().all():
-        raise ValueError(f"the run of {recipe_text(run.recipe)} left the numbers: choose one that trains")
+        raise ValueError(f"the run of {recipe_text(run.recipe)} left the numbers: "
+                         "choose one that trains")
     away = points - points[0]
     first = away[-1] / away[-1].norm()
     rest = away - (away@first)[:,None]*first
-    second = torch.linalg.svd(rest, full_matrices=False).Vh[0]  # the direction in which the rest varies most
+    second = torch.linalg.svd(rest, full_matrices=False).Vh[0] # in which the rest varies most
     second = second - (second@first)*first
     axes = torch.stack([first, second/second.norm()])
     path = away@axes.T
@@ -85,8 +88,7 @@ def compass(
     w, b = params[:-1,None], params[-1:]
     g = torch.Generator().manual_seed(seed)
     idxs = torch.randint(len(data.train_x), (n, batch_size), generator=g).to(params.device)
-    def grad(i): return torch.cat([p.reshape(-1) for p in linear_grad(data.train_x[i], data.train_y[i], w, b)])
-    grads = [grad(i) for i in idxs]
+    grads = [_flat(linear_grad(data.train_x[i], data.train_y[i], w, b)) for i in idxs]
     return -torch.stack(grads).cpu()@plane.axes.T
 
 def spread(arrows): # `[n,2]`

@@ -74,101 +74,165 @@ class Bug:
 
 # %% ../../nbs/buglab/bugs.ipynb #8e350308
 bugs = {b.name: b for b in (
-    Bug('no zeroing', 'the gradients are never set back to zero',
-        '            for w in params: w.grad.zero_()\n', '', '04_loop',
-        'the curves look almost healthy, a point or two lower; the gradient does not shrink, and is still '
-        'there after the step',
-        'after the step', 'backward() adds to .grad. Without zero_() each step goes along the sum of'
-        ' all gradients so far.'),
-    Bug('not shuffled', 'the batches come in file order, threes first',
-        'shuffle=True', 'shuffle=False', '05_optimizer',
-        'the accuracy stands at 0.4956 from the first epoch on: everything is called a three',
-        'order', 'The first batches are all threes. At lr 2 one step makes the model so certain of '
-        'threes that the sigmoid is flat when the sevens come.'),
-    Bug('[N] targets', 'the labels have shape [N] where [N, 1] was meant',
-        'torch.where(yb == 1', 'torch.where(yb.squeeze() == 1', '00_data',
-        'the training loss hardly leaves 0.5, and soon everything is called a seven; the errors of a '
-        'batch are [256, 256]',
-        'shapes', 'A column against a row is broadcast to a square: each prediction is held against '
-        'all 256 labels.'),
-    Bug('sign flipped', 'the step adds the gradient',
-        'w -= lr*w.grad', 'w += lr*w.grad', '04_loop',
-        'the accuracy falls to almost 0, and the first step alone makes the loss of its own batch half'
-        ' as large again',
-        'step', 'The gradient points to where the loss goes up. With a plus, the model walks there.'),
-    Bug('rebinding', 'the step makes new tensors under the old names',
-        'w -= lr*w.grad', 'w = w - lr*w.grad', '04_loop',
-        'the curves are flat from the start: there is a gradient, and no weight moves',
-        'step', 'w = w - ... makes a new tensor and gives it the name w. The tensors that the model '
-        'uses stay as they were.'),
-    Bug('sum for mean', 'the loss is the sum of the errors in a batch',
-        'errors.mean()', 'errors.sum()', '02_loss',
-        'the loss is far above 1, which a mean of errors cannot be; the first gradient is about 256 '
-        'times too long',
-        'gradient', 'The sum over a batch of 256 has 256 times the gradient of the mean, so lr = 2 '
-        'is in truth lr = 512.'),
-    Bug('sigmoid twice', 'the sigmoid of a sigmoid',
-        'preds = xb@weights + bias',
-        'preds = (xb@weights + bias).sigmoid()', '02_loss',
-        'the loss falls but not below 0.38, the accuracy stands at 0.4956, and the picture of the '
-        'weights looks right',
-        'five digits', 'The model returns p where a score was wanted. All of them are above 0, and a'
-        ' second sigmoid squeezes them into 0.5 to 0.73.'),
-    Bug('no sigmoid', 'the scores are taken for p as they are',
-        'p = preds.sigmoid()', 'p = preds', '02_loss',
-        'the loss is below 0 and falls by hundreds in each epoch; the accuracy looks fine',
-        'confidence', 'Without the sigmoid a score can be better than right, and more so for ever.'),
-    Bug('train and valid swapped', 'trained on the validation set, checked on the training set',
-        'train, valid = (', 'valid, train = (', '00_data',
-        'the curves look almost healthy; the first training loss is more than twice as high, after 8'
-        ' steps instead of 49',
-        'shapes', 'The model learns from the 2,038 pictures that were to check it, and is checked on'
-        ' the others.'),
-    Bug('saturated init', 'the first weights are a thousand times too wide',
-        '* .01', '* 10', '01_init',
-        'the accuracy creeps, and the weights look like noise: from the first step nearly all p are '
-        'close to 0 or to 1',
-        'start', 'Weights as wide as that make p 0 or 1 before anything is learned. There the sigmoid is '
-        'flat, and the gradient tiny.'),
-    Bug('last batch only', 'the accuracy counts the last batch, not all',
-        'hits += ', 'hits = ', '04_loop',
-        'all losses are healthy and the accuracy is a little too good: a count by hand over the '
-        'whole set gives less',
-        'whole set', 'The list of hits is replaced by each batch, so the accuracy is that of the '
-        'last one: 246 sevens.'),
-    Bug('half the labels swapped', 'half of the labels of each batch are wrong',
-        '            preds, p, errors, loss = forward(xb, yb)\n            loss.backward()\n',
-        '            yb[:len(yb)//2] = 1 - yb[:len(yb)//2]\n'
-        '            preds, p, errors, loss = forward(xb, yb)\n'
-        '            loss.backward()\n', '',
-        'the training loss stays at 0.5 and the accuracy goes nowhere: in the first half of a batch '
-        'the labels are wrong',
-        'batch', 'What one half of a batch teaches, the other half takes back. Only chance moves the'
-        ' weights.'),
-    Bug('zeroed every second step', 'the gradients are set back to zero every second time only',
-        'for w in params: w.grad.zero_()',
-        'for w in params if step % 2 else []: w.grad.zero_()', '03_grad',
-        'the curves look healthy; after every second step the gradient is still there',
-        'after the step', 'Every second step goes along the sum of two gradients. Here it does '
-        'no harm, so nobody notices.'),
-    Bug('lr decays to 0', 'lr shrinks after each batch, not after each epoch',
-        '        lr *= .9\n', '            lr *= .9\n', '',
-        'already the first epoch ends with a validation loss about half as high again, and from there on '
-        'the curves are flat',
-        'lr', 'Four spaces too many: lr shrinks after each of the 49 batches, where it should after '
-        'each epoch.'),
-    Bug('bias never updated', 'the bias is not among the params',
-        'params = [weights, bias]', 'params = [weights]', '04_loop',
-        'the curves look healthy; the bias is exactly 0 to the end',
-        'bias', 'What is not among params is neither moved nor zeroed. 784 weights get along without'
-        ' the 785th number.'),
-    Bug('weights frozen', 'after an epoch no gradient reaches the weights',
-        '        lr *= .9\n',
-        '        lr *= .9\n        weights = weights.detach()\n', '04_loop',
-        'the first epoch is exactly healthy, and then the curves are nearly flat: the weights have no '
-        'gradient any more',
-        'gradient', 'detach() gives a tensor that is not recorded, and the model uses it from then '
-        'on. Only the bias still learns.'),
+    Bug(name='no zeroing',
+        what='the gradients are never set back to zero',
+        old='            for w in params: w.grad.zero_()\n',
+        new='',
+        lesson='04_loop',
+        symptoms='the curves look almost healthy, a point or two lower; the gradient does not '
+                 'shrink, and is still there after the step',
+        probe='after the step',
+        why='backward() adds to .grad. Without zero_() each step goes along the sum of all '
+            'gradients so far.'),
+    Bug(name='not shuffled',
+        what='the batches come in file order, threes first',
+        old='shuffle=True',
+        new='shuffle=False',
+        lesson='05_optimizer',
+        symptoms='the accuracy stands at 0.4956 from the first epoch on: everything is called a '
+                 'three',
+        probe='order',
+        why='The first batches are all threes. At lr 2 one step makes the model so certain of '
+            'threes that the sigmoid is flat when the sevens come.'),
+    Bug(name='[N] targets',
+        what='the labels have shape [N] where [N, 1] was meant',
+        old='torch.where(yb == 1',
+        new='torch.where(yb.squeeze() == 1',
+        lesson='00_data',
+        symptoms='the training loss hardly leaves 0.5, and soon everything is called a seven; '
+                 'the errors of a batch are [256, 256]',
+        probe='shapes',
+        why='A column against a row is broadcast to a square: each prediction is held against '
+            'all 256 labels.'),
+    Bug(name='sign flipped',
+        what='the step adds the gradient',
+        old='w -= lr*w.grad',
+        new='w += lr*w.grad',
+        lesson='04_loop',
+        symptoms='the accuracy falls to almost 0, and the first step alone makes the loss of its '
+                 'own batch half as large again',
+        probe='step',
+        why='The gradient points to where the loss goes up. With a plus, the model walks there.'),
+    Bug(name='rebinding',
+        what='the step makes new tensors under the old names',
+        old='w -= lr*w.grad',
+        new='w = w - lr*w.grad',
+        lesson='04_loop',
+        symptoms='the curves are flat from the start: there is a gradient, and no weight moves',
+        probe='step',
+        why='w = w - ... makes a new tensor and gives it the name w. The tensors that the model '
+            'uses stay as they were.'),
+    Bug(name='sum for mean',
+        what='the loss is the sum of the errors in a batch',
+        old='errors.mean()',
+        new='errors.sum()',
+        lesson='02_loss',
+        symptoms='the loss is far above 1, which a mean of errors cannot be; the first gradient '
+                 'is about 256 times too long',
+        probe='gradient',
+        why='The sum over a batch of 256 has 256 times the gradient of the mean, so lr = 2 is in '
+            'truth lr = 512.'),
+    Bug(name='sigmoid twice',
+        what='the sigmoid of a sigmoid',
+        old='preds = xb@weights + bias',
+        new='preds = (xb@weights + bias).sigmoid()',
+        lesson='02_loss',
+        symptoms='the loss falls but not below 0.38, the accuracy stands at 0.4956, and the '
+                 'picture of the weights looks right',
+        probe='five digits',
+        why='The model returns p where a score was wanted. All of them are above 0, and a second '
+            'sigmoid squeezes them into 0.5 to 0.73.'),
+    Bug(name='no sigmoid',
+        what='the scores are taken for p as they are',
+        old='p = preds.sigmoid()',
+        new='p = preds',
+        lesson='02_loss',
+        symptoms='the loss is below 0 and falls by hundreds in each epoch; the accuracy looks '
+                 'fine',
+        probe='confidence',
+        why='Without the sigmoid a score can be better than right, and more so for ever.'),
+    Bug(name='train and valid swapped',
+        what='trained on the validation set, checked on the training set',
+        old='train, valid = (',
+        new='valid, train = (',
+        lesson='00_data',
+        symptoms='the curves look almost healthy; the first training loss is more than twice as '
+                 'high, after 8 steps instead of 49',
+        probe='shapes',
+        why='The model learns from the 2,038 pictures that were to check it, and is checked on '
+            'the others.'),
+    Bug(name='saturated init',
+        what='the first weights are a thousand times too wide',
+        old='* .01',
+        new='* 10',
+        lesson='01_init',
+        symptoms='the accuracy creeps, and the weights look like noise: from the first step '
+                 'nearly all p are close to 0 or to 1',
+        probe='start',
+        why='Weights as wide as that make p 0 or 1 before anything is learned. There the sigmoid '
+            'is flat, and the gradient tiny.'),
+    Bug(name='last batch only',
+        what='the accuracy counts the last batch, not all',
+        old='hits += ',
+        new='hits = ',
+        lesson='04_loop',
+        symptoms='all losses are healthy and the accuracy is a little too good: a count by hand '
+                 'over the whole set gives less',
+        probe='whole set',
+        why='The list of hits is replaced by each batch, so the accuracy is that of the last '
+            'one: 246 sevens.'),
+    Bug(name='half the labels swapped',
+        what='half of the labels of each batch are wrong',
+        old='            preds, p, errors, loss = forward(xb, yb)\n'
+            '            loss.backward()\n',
+        new='            yb[:len(yb)//2] = 1 - yb[:len(yb)//2]\n'
+            '            preds, p, errors, loss = forward(xb, yb)\n'
+            '            loss.backward()\n',
+        lesson='',
+        symptoms='the training loss stays at 0.5 and the accuracy goes nowhere: in the first '
+                 'half of a batch the labels are wrong',
+        probe='batch',
+        why='What one half of a batch teaches, the other half takes back. Only chance moves the '
+            'weights.'),
+    Bug(name='zeroed every second step',
+        what='the gradients are set back to zero every second time only',
+        old='for w in params: w.grad.zero_()',
+        new='for w in params if step % 2 else []: w.grad.zero_()',
+        lesson='03_grad',
+        symptoms='the curves look healthy; after every second step the gradient is still there',
+        probe='after the step',
+        why='Every second step goes along the sum of two gradients. Here it does no harm, so '
+            'nobody notices.'),
+    Bug(name='lr decays to 0',
+        what='lr shrinks after each batch, not after each epoch',
+        old='        lr *= .9\n',
+        new='            lr *= .9\n',
+        lesson='',
+        symptoms='already the first epoch ends with a validation loss about half as high again, '
+                 'and from there on the curves are flat',
+        probe='lr',
+        why='Four spaces too many: lr shrinks after each of the 49 batches, where it should '
+            'after each epoch.'),
+    Bug(name='bias never updated',
+        what='the bias is not among the params',
+        old='params = [weights, bias]',
+        new='params = [weights]',
+        lesson='04_loop',
+        symptoms='the curves look healthy; the bias is exactly 0 to the end',
+        probe='bias',
+        why='What is not among params is neither moved nor zeroed. 784 weights get along without '
+            'the 785th number.'),
+    Bug(name='weights frozen',
+        what='after an epoch no gradient reaches the weights',
+        old='        lr *= .9\n',
+        new='        lr *= .9\n'
+            '        weights = weights.detach()\n',
+        lesson='04_loop',
+        symptoms='the first epoch is exactly healthy, and then the curves are nearly flat: the '
+                 'weights have no gradient any more',
+        probe='gradient',
+        why='detach() gives a tensor that is not recorded, and the model uses it from then on. '
+            'Only the bias still learns.'),
 )}
 
 # %% ../../nbs/buglab/bugs.ipynb #b52fa4e3
@@ -186,7 +250,7 @@ def _bug(name): return bugs[_find(name, 'suspect', bugs)]
 def buggy_source(
     name, # One of `bugs`
 ): # Text of the loop
-    "`loop_source` with the bug called `name` in it; raises `ValueError` for a name that is not in `bugs`"
+    "`loop_source` with the bug called `name` in it; raises `ValueError` for an unknown name"
     bug = _bug(name)
     if loop_source.count(bug.old) != 1: raise ValueError(f"{bug.old!r} is not there exactly once")
     return loop_source.replace(bug.old, bug.new)
@@ -195,5 +259,6 @@ def bug_diff(
     name, # One of `bugs`
 ): # Lines that begin with - or +, and one line before and after
     "What has to be changed in the healthy loop to get the bug called `name`"
-    lines = difflib.unified_diff(loop_source.splitlines(), buggy_source(name).splitlines(), n=1, lineterm='')
+    healthy, buggy = loop_source.splitlines(), buggy_source(name).splitlines()
+    lines = difflib.unified_diff(healthy, buggy, n=1, lineterm='')
     return '\n'.join(line for line in list(lines)[2:] if not line.startswith('@@'))

@@ -12,11 +12,10 @@ import ipywidgets as w
 import traitlets as t
 from matplotlib.figure import Figure
 from .bugs import _bug, _find, bug_diff, buggy_source, bugs, loop_source
-from .probes import (
-    _grey, _legend, _n, _picture, Evidence, probe, probes, run_loop)
+from .probes import _grey, _legend, _n, _picture, Evidence, probe, probes, run_loop
 from ..data import load_data
 from ..lab.picture import weights_png
-from ..widgets.page import _status, orange, purple
+from ..widgets.page import orange, purple, status_html
 from ..widgets.panel import Panel
 
 # %% ../../nbs/buglab/game.ipynb #0a9a9e37
@@ -31,7 +30,8 @@ def _plain(code):
         raise ValueError("Give a code, such as 'calm-fox'; BugLab() draws one.")
     text = re.sub(r'[\s_-]+', '-', str(code).strip().lower())
     if not re.fullmatch('[a-z0-9-]{1,40}', text):
-        raise ValueError(f"{str(code)[:40]!r}: a code is made of the letters a to z, digits and hyphens, 40 at most")
+        raise ValueError(f"{str(code)[:40]!r}: a code is made of the letters a to z, "
+                         "digits and hyphens, 40 at most")
     return text
 
 def _scramble(text): return hashlib.sha256(text.encode()).digest()
@@ -40,7 +40,7 @@ def _seed(code): return int.from_bytes(_scramble(_plain(code))[:4], 'big')
 def hidden_bug(
     code, # What stands on the case: words or a number
 ): # `Bug`
-    "The bug behind `code`; not for a case that you want to solve. Raises `ValueError` for what is no code"
+    "The bug behind `code` (not for a case you want to solve); raises `ValueError` for no code"
     return max(bugs.values(), key=lambda b: _scramble(f'{_plain(code)} {b.name}'))
 
 def new_code(
@@ -62,16 +62,21 @@ class Case:
     moves: tuple = ()  # `('probe', name)`, `('name', suspect)` or `('give up', '')`, in order
 
     def __post_init__(self):
-        asked, wrong, paid, end, late, bug = [], [], 0, '', False, hidden_bug(self.code)
+        bug, asked, wrong = hidden_bug(self.code), [], []
+        paid = 0                                     # probes asked while the case was open
+        end, late = '', False                        # how it ended; was the last move after it?
         for kind, what in self.moves:
-            late = bool(end)
-            if kind == 'probe' and what not in asked: asked.append(what); paid += not end
-            if kind == 'name' and not end:
+            late = end != ''
+            if kind == 'probe' and what not in asked:
+                asked.append(what)
+                if not late: paid += 1
+            elif kind == 'name' and not late:
                 if what == bug.name: end = 'solved'
                 elif what not in wrong: wrong.append(what)
-            if kind == 'give up' and not end: end = 'given up'
+            elif kind == 'give up' and not late: end = 'given up'
         points = 0 if end == 'given up' else max(0, 10 - paid - 2*len(wrong))
-        found = dict(asked=asked, wrong=wrong, paid=paid, end=end, late=late, points=points, bug=bug if end else None)
+        found = dict(asked=asked, wrong=wrong, paid=paid, end=end, late=late, points=points,
+                     bug=bug if end else None)
         for name, v in found.items(): object.__setattr__(self, name, v)
 
     def clue(self, name):
@@ -81,10 +86,10 @@ class Case:
     @property
     def left(self):
         "What there is left to play with, in words"
+        if self.end: return 'The case is closed; probes are free now.'
         left = f"You have {self.points} point{'s' if self.points != 1 else ''} left."
         if not self.points: left = 'Out of points: look on freely, the score stays 0.'
-        if self.end: left = 'The case is closed; probes are free now.'
-        if self.wrong and not self.end: left += f" Not it: {', '.join(self.wrong)} (to name one again is free)."
+        if self.wrong: left += f" Not it: {', '.join(self.wrong)} (to name one again is free)."
         return left
 
     @property
@@ -96,7 +101,8 @@ class Case:
 
 # %% ../../nbs/buglab/game.ipynb #2a55505a
 def _verdict(case):
-    return f"{'Solved: it is' if case.end == 'solved' else 'Given up: it was'} {case.bug.name}. {case.score}."
+    told = 'Solved: it is' if case.end == 'solved' else 'Given up: it was'
+    return f'{told} {case.bug.name}. {case.score}.'
 
 def case_words(
     case, # `Case`
@@ -107,16 +113,19 @@ def case_words(
     if case.end: return f"{'The case is closed. ' if case.late else ''}{_verdict(case)}"
     if kind == 'name':
         bug = bugs[what]
-        return f'It is not {what!r}. With that bug, {bug.symptoms} (probe: {bug.probe}). {case.left}'
+        return (f'It is not {what!r}. With that bug, {bug.symptoms} (probe: {bug.probe}). '
+                f'{case.left}')
     train_loss, valid_loss, accuracy, _ = case.evidence.history[-1]
-    return (f'Case {case.code}: after ten epochs the loop says accuracy {accuracy:.4f}, loss {_n(train_loss)} in '
-            f'training and {_n(valid_loss)} in validation. You have 10 points.')
+    return (f'Case {case.code}: after ten epochs the loop says accuracy {accuracy:.4f}, '
+            f'loss {_n(train_loss)} in training and {_n(valid_loss)} in validation. '
+            'You have 10 points.')
 
 _key = 'The line, - as meant, + as it ran:'
 
 def _closed(case):
     "The bug of a case that is closed"
-    if case is None or not case.end: raise ValueError('the case is open: name a bug, or give up with reveal()')
+    if case is None or not case.end:
+        raise ValueError('the case is open: name a bug, or give up with reveal()')
     return case.bug
 
 def solution_words(
@@ -149,7 +158,9 @@ def _curves(case):
         sheet = Image.new('RGB', (60, 28), 'white')
         for left, w in ((0, weights[-1]), (32, healthy_weights[-1])):
             sheet.paste(Image.open(io.BytesIO(weights_png((w, None)))), (left, 0))
-        ax.imshow(sheet); ax.axis('off'); ax.set_title('weights, and healthy ones')
+        ax.imshow(sheet)
+        ax.axis('off')
+        ax.set_title('weights, and healthy ones')
     return dict(loss=loss, accuracy=accuracy, weights=pictures)
 
 def case_figure(
@@ -174,10 +185,12 @@ def desk():
         b = w.Button(description=text, layout=w.Layout(**auto), **more)
         b.on_click(lambda _: setattr(control, 'value', (*control.value, move())))
         return b
-    asks = [button(name, lambda name=name: ('probe', name), tooltip=ask.__doc__) for name, ask in probes.items()]
-    suspect = w.Dropdown(options=[('choose one', ''), *((f'{b.name}: {b.what}', b.name) for b in bugs.values())],
-                         description='suspect', layout=w.Layout(width='32em', max_width='98%'))
-    that_is_it = button('That is it', lambda: ('name', suspect.value), button_style='primary', disabled=True)
+    def ask(name): return button(name, lambda: ('probe', name), tooltip=probes[name].__doc__)
+    names = [('choose one', ''), *((f'{b.name}: {b.what}', b.name) for b in bugs.values())]
+    suspect = w.Dropdown(options=names, description='suspect',
+                         layout=w.Layout(width='32em', max_width='98%'))
+    that_is_it = button('That is it', lambda: ('name', suspect.value),
+                        button_style='primary', disabled=True)
     suspect.observe(lambda change: setattr(that_is_it, 'disabled', not change['new']), 'value')
     row = w.Layout(flex_flow='row wrap')
     give_up = button('Give up', lambda: ('give up', ''))
@@ -185,7 +198,8 @@ def desk():
         suspect.disabled = give_up.disabled = closed
         that_is_it.disabled = closed or not suspect.value
     control.close_case = close
-    control.children = [w.HTML('<b>Probes</b>, one point each'), w.HBox(asks, layout=row),
+    asks = w.HBox([*map(ask, probes)], layout=row)
+    control.children = [w.HTML('<b>Probes</b>, one point each'), asks,
                         w.HBox([suspect, that_is_it, give_up], layout=row)]
     return control
 
@@ -194,17 +208,32 @@ class Words(str):
     "Text that shows itself as it is, without quotes"
     __repr__ = str.__str__
 
+_tints = {'-': 'rgba(220,50,50,.2)', '+': 'rgba(40,160,60,.2)', ' ': 'none'}
+
+def _end_html(bug):
+    "The changed line, the reason and the lesson"
+    lesson = ''
+    if bug.lesson: lesson = (f' The lesson: <a href="{bug.lesson}.ipynb" target="_blank" '
+                             f'style="text-decoration:underline">{bug.lesson}</a>')
+    lines = '\n'.join(f'<span style="background:{_tints[line[0]]}">{html.escape(line)}</span>'
+                      for line in bug_diff(bug.name).splitlines())
+    style = ('line-height:1.4;white-space:pre;word-break:normal;overflow-wrap:normal;'
+             'overflow-x:auto;width:0;min-width:100%')
+    return (f'<p style="margin:.3em 0">{_key}</p><pre style="{style}">{lines}</pre>'
+            f'<p style="line-height:1.4">{html.escape(bug.why)}{lesson}</p>')
+
 class BugLab(Panel):
     "A case to solve: curves, probes and suspects, as buttons or as calls"
     def __init__(self,
         code=None, # Words or a number that choose the bug; by default a new code is drawn
         data=None, # `Digits`; by default those of `load_data`
     ):
-        self.code, self.data, self._seen = new_code() if code is None else _plain(code), data, None
+        self.code = new_code() if code is None else _plain(code)
+        self.data, self._seen = data, None           # evidence with the bug and without
         self._drawn = {}                             # pictures of this case, as HTML
         super().__init__(dict(moves=desk()))
         *above, picture, text = self.widget.children
-        self.widget.children = [*above, text, picture]   # what a press brought stands beside the buttons
+        self.widget.children = [*above, text, picture]   # what a press brought, beside the buttons
 
     def work(self, moves):
         "Train once, then replay the moves: a `Case`"
@@ -214,37 +243,31 @@ class BugLab(Panel):
             self._seen = [run_loop(s, self.data, _seed(self.code)) for s in sources]
         yield Case(self.code, *self._seen, moves)
 
-    def busy(self, is_busy):
+    def on_busy(self, is_busy):
         "Say at once that a press was heard"
-        looking = _status('looking\N{HORIZONTAL ELLIPSIS}')
+        looking = status_html('looking\N{HORIZONTAL ELLIPSIS}')
         if is_busy: self._said, self.text.value = self.text.value, looking
         elif self.text.value == looking: self.text.value = self._said
 
-    def finished(self, case): self.controls['moves'].close_case(bool(case.end))
+    def on_finished(self, case): self.controls['moves'].close_case(bool(case.end))
 
     def svg(self, case):
         "What it was, once that is known; curves and weights; and each clue, in words and drawn"
-        for name, draw in _curves(case).items() if not self._drawn else ():
-            self._drawn[name, 'free'] = _picture(draw, name)
+        if not self._drawn:
+            for name, draw in _curves(case).items():
+                self._drawn[name, 'free'] = _picture(draw, name)
         for name in case.asked:
             if name not in self._drawn: self._drawn[name] = case.clue(name)._repr_html_()
-        end = ''
-        if case.end:
-            bug, tint = case.bug, {'-': 'rgba(220,50,50,.2)', '+': 'rgba(40,160,60,.2)', ' ': 'none'}
-            lesson = (f' The lesson: <a href="{bug.lesson}.ipynb" target="_blank" '
-                      f'style="text-decoration:underline">{bug.lesson}</a>') if bug.lesson else ''
-            lines = '\n'.join(f'<span style="background:{tint[line[0]]}">{html.escape(line)}</span>'
-                              for line in bug_diff(bug.name).splitlines())
-            end = (f'<p style="margin:.3em 0">{_key}</p><pre style="line-height:1.4;white-space:pre;word-break:normal;'
-                   f'overflow-wrap:normal;overflow-x:auto;width:0;min-width:100%">{lines}</pre>'
-                   f'<p style="line-height:1.4">{html.escape(bug.why)}{lesson}</p>')
-        cells = ''.join(f'<div style="flex:1 1 280px;max-width:380px">{drawn}</div>' for drawn in self._drawn.values())
-        return (f'{end}<p style="margin:.3em 0"><b>Case {case.code}</b></p>'
+        cells = ''.join(f'<div style="flex:1 1 280px;max-width:380px">{drawn}</div>'
+                        for drawn in self._drawn.values())
+        return (f'{_end_html(case.bug) if case.end else ""}'
+                f'<p style="margin:.3em 0"><b>Case {case.code}</b></p>'
                 f'<div style="display:flex;flex-wrap:wrap;gap:.5em 1em">{cells}</div>')
 
     figure, summary = staticmethod(case_figure), staticmethod(case_words)
 
-    def _move(self, kind, what=''): return self.run(moves=(*self.controls['moves'].value, (kind, what)))
+    def _move(self, kind, what=''):
+        return self.run(moves=(*self.controls['moves'].value, (kind, what)))
 
     def probe(self,
         name, # One of `probes`
@@ -256,7 +279,7 @@ class BugLab(Panel):
     def name(self,
         suspect, # One of `bugs`
     ): # What is to say about it
-        "Name the bug; a wrong name costs two points. Raises `ValueError` for a name that is not in `bugs`"
+        "Name the bug; a wrong one costs two points. Raises `ValueError` for a name not in `bugs`"
         return Words(case_words(self._move('name', _bug(suspect).name)))
 
     def reveal(self):

@@ -13,7 +13,7 @@ import torch
 from matplotlib.figure import Figure
 from .bugs import _find, compile_loop
 from ..loss import batch_accuracy, mnist_loss
-from ..widgets.page import _png
+from ..widgets.page import figure_base64
 
 # %% ../../nbs/buglab/probes.ipynb #9362f2b2
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,12 +48,14 @@ def run_loop(
             kept['before'] = w.detach().clone()
             p, threes = at['p'], at['yb'].mean().item()
             sure = ((p - .5).abs() > .49).float().mean().item()
-            steps.append(dict(grad=_size(w.grad), lr=at['lr'], loss=at['loss'].item(), p=p.mean().item(),
-                              sure=sure, threes=threes))
+            steps.append(dict(grad=_size(w.grad), lr=at['lr'], loss=at['loss'].item(),
+                              p=p.mean().item(), sure=sure, threes=threes))
         else:
             steps[-1].update(left=_size(w.grad), bias_left=_size(b.grad), bias=b.item(),
                              moved=(w.detach() - kept['before']).norm().item())
-            if len(steps) in (1, 2, 3, 4, 5, 60): steps[-1]['after'] = at['forward'](at['xb'], at['yb'])[3].item()
+            if len(steps) in (1, 2, 3, 4, 5, 60):
+                *_, loss = at['forward'](at['xb'], at['yb'])
+                steps[-1]['after'] = loss.item()
             kept['last'] = at
     data = data.to('cpu')
     with torch.random.fork_rng(devices=[]): history = compile_loop(source)(data, watch, seed=seed)
@@ -78,20 +80,23 @@ class Clue:
         first, *more = map(html.escape, repr(self).splitlines())
         first = f'<b>{self.probe}</b>{first[len(self.probe):]}'
         more = ''.join(f'<br><span style="opacity:.75">{line}</span>' for line in more)
-        return f'<p style="margin:.3em 0;line-height:1.4">{first}{more}</p>{_picture(self.draw, self.probe)}'
+        words = f'<p style="margin:.3em 0;line-height:1.4">{first}{more}</p>'
+        return words + _picture(self.draw, self.probe)
 
 def _picture(draw, what):
     if not draw: return ''
     fig = Figure((4, 2.5), layout='constrained')
     draw(fig.subplots())
-    return f'<img alt="{html.escape(what)}, drawn" src="data:image/png;base64,{_png(fig)}" style="max-width:100%">'
+    return (f'<img alt="{html.escape(what)}, drawn" style="max-width:100%" '
+            f'src="data:image/png;base64,{figure_base64(fig)}">')
 
 # %% ../../nbs/buglab/probes.ipynb #061cc2cb
 def _n(v): return 'None' if math.isnan(v) else f'{v:,.0f}' if abs(v) >= 1000 else f'{v:.3g}'
 def _some(values): return ', '.join(_n(v) for v in values)
 def _words(labels): return ['three' if v == 1 else 'seven' for v in labels.flatten().tolist()]
 def _course(values):
-    return f'{_n(values[0])} at the first step, {_n(values[9])} at step 10, {_n(values[-1])} at the last'
+    return (f'{_n(values[0])} at the first step, {_n(values[9])} at step 10, '
+            f'{_n(values[-1])} at the last')
 
 def _legend(ax):                                     # below the curves, where it hides none
     ax.legend(loc='upper center', bbox_to_anchor=(.5, -.26), ncols=3, fontsize=8, frameon=False)
@@ -118,7 +123,8 @@ def _digits(x, captions, title):
         for i, img in enumerate(x):
             top, left = i//6*40, i%6*28
             sheet[top:top+28, left:left+28] = img.reshape(28, 28)
-            ax.text(left + 14, top + 34, captions[i], color='white', ha='center', va='center', fontsize=8)
+            ax.text(left + 14, top + 34, captions[i], color='white', fontsize=8,
+                    ha='center', va='center')
         ax.imshow(sheet, cmap='gray', vmin=0, vmax=1)
     return draw
 
@@ -126,7 +132,9 @@ probes = {}
 
 def _ask(name):
     "Keep a function from `Evidence` to a text and a drawing (or None) as the probe called `name`"
-    def keep(f): probes[name] = f; return f
+    def keep(f):
+        probes[name] = f
+        return f
     return keep
 
 def probe(
@@ -147,45 +155,54 @@ def _shapes(e):
     "The shapes of the tensors in a step, and how many pictures it trains on and is checked on"
     f = e.first
     named = ', '.join(f'{n} {list(f[n].shape)}' for n in ('preds', 'errors', 'loss'))
-    return (f"from the loader come xb {list(f['xb'].shape)} and yb {list(f['yb'].shape)}; in the loop are {named}. "
-            f"Trained on {len(f['dl'].x):,} pictures, {len(f['dl'])} batches an epoch; checked on "
-            f"{len(f['valid_dl'].x):,}."), None
+    text = (f"from the loader come xb {list(f['xb'].shape)} and yb {list(f['yb'].shape)}; in the "
+            f"loop are {named}. Trained on {len(f['dl'].x):,} pictures, {len(f['dl'])} batches an "
+            f"epoch; checked on {len(f['valid_dl'].x):,}.")
+    return text, None
 
 @_ask('order')
 def _order(e):
     "The share of pictures labelled three in each batch of the first epoch"
     shares = e.series('threes')[:len(e.first['dl'])]
     last = shares[6:][-6:]                           # of eight batches: two
-    return ((f"share of pictures labelled three in the first six batches {_some(shares[:6])}; in the last "
-            f"{'six' if len(last) == 6 else len(last)} {_some(last)}."),
-            _lines('share labelled three', dict(share=shares), xlabel='batch', ylim=(-.05, 1.05)))
+    n = 'six' if len(last) == 6 else len(last)
+    text = (f"share of pictures labelled three in the first six batches {_some(shares[:6])}; "
+            f"in the last {n} {_some(last)}.")
+    draw = _lines('share labelled three', dict(share=shares), xlabel='batch', ylim=(-.05, 1.05))
+    return text, draw
 
 @_ask('batch')
 def _batch(e):
     "Twelve pictures of the first batch, with the labels that the loss gets"
-    places, all_x, all_y = [*range(0, 120, 20), *range(135, 255, 20)], e.first['dl'].x, e.first['dl'].y
+    places, dl = [*range(0, 120, 20), *range(135, 255, 20)], e.first['dl']
     x, labels = e.first['xb'][places], _words(e.first['labels'][places])
-    rows = torch.cdist(x, all_x).argmin(1)           # where the data has them
-    wrong = [a != b for a, b in zip(labels, _words(all_y[rows]))]
-    return (f"twelve pictures of the first batch with their labels, six from each half; {labels.count('three')} of "
-            f"the twelve are labelled three. In the first half {sum(wrong[:6])} of six labels are not what the picture "
-            f"shows, in the second {sum(wrong[6:])} of six."), _digits(x, labels, 'pictures and labels')
+    rows = torch.cdist(x, dl.x).argmin(1)            # where the data has them
+    wrong = [a != b for a, b in zip(labels, _words(dl.y[rows]))]
+    text = (f"twelve pictures of the first batch with their labels, six from each half; "
+            f"{labels.count('three')} of the twelve are labelled three. In the first half "
+            f"{sum(wrong[:6])} of six labels are not what the picture shows, in the second "
+            f"{sum(wrong[6:])} of six.")
+    return text, _digits(x, labels, 'pictures and labels')
 
 @_ask('start')
 def _start(e):
     "How widely the weights are spread before the first step"
     w = e.first['start']
-    def draw(ax, healthy=None): ax.hist(w.flatten().numpy(), 30, color='#1b7837'); ax.set(title='weights at the start')
-    return (f'the weights start with a spread (std) of {_n(w.std().item())}, the largest is '
-            f'{_n(w.abs().max().item())}.'), draw
+    def draw(ax, healthy=None):
+        ax.hist(w.flatten().numpy(), 30, color='#1b7837')
+        ax.set(title='weights at the start')
+    text = (f'the weights start with a spread (std) of {_n(w.std().item())}, the largest is '
+            f'{_n(w.abs().max().item())}.')
+    return text, draw
 
 # %% ../../nbs/buglab/probes.ipynb #5c813b7b
 @_ask('confidence')
 def _confidence(e):
     "The mean p of a batch, and how many p are as good as 0 or 1"
     p, sure = e.series('p'), e.series('sure')
-    return (f"mean p of a batch: {_course(p)}. Share of pictures with p within 0.01 of 0 or 1, or beyond: "
-            f"{_course(sure)}."), _lines('mean p of a batch', dict(p=p))
+    text = (f"mean p of a batch: {_course(p)}. Share of pictures with p within 0.01 of 0 or 1, "
+            f"or beyond: {_course(sure)}.")
+    return text, _lines('mean p of a batch', dict(p=p))
 
 @_ask('gradient')
 def _gradient(e):
@@ -193,40 +210,46 @@ def _gradient(e):
     g = e.series('grad')
     there = [v for v in g if not math.isnan(v)]
     gone = '' if len(there) == len(g) else f' None from step {len(there) + 1} on.'
-    return (f"size of weights.grad after backward(): {_course(g)}; {_n(sorted(there)[len(there)//2])} is the median. "
-            f"It is exactly 0 in {there.count(0)} of {len(g)} steps.{gone}",
-            _lines('size of the gradient', dict(gradient=[v if v > 1e-9 else math.nan for v in g]), yscale='log'))
+    text = (f"size of weights.grad after backward(): {_course(g)}; "
+            f"{_n(sorted(there)[len(there)//2])} is the median. "
+            f"It is exactly 0 in {there.count(0)} of {len(g)} steps.{gone}")
+    shown = [v if v > 1e-9 else math.nan for v in g]
+    return text, _lines('size of the gradient', dict(gradient=shown), yscale='log')
 
 @_ask('step')
 def _step(e):
-    "The loss of a batch before its step and after it, and how far the weights moved: the first five, and step 60"
+    "The loss before a step and after it, and how far the weights moved: steps 1 to 5, and 60"
     *first, late = [[s[n] for n in ('loss', 'after', 'moved')] for s in (*e.steps[:5], e.steps[59])]
     told = '; '.join(f'{_n(a)} to {_n(b)}' for a, b, _ in first)
     before, after, moved = zip(*first)
-    return (f"loss of a batch before its step, and of the same batch after it, for the first five: {told}; for step "
-            f"60: {_n(late[0])} to {_n(late[1])}. The first five changed the weights by {_some(moved)}; step 60 by "
-            f"{_n(late[2])}.", _lines('loss of a batch', {'before': before, 'after its step': after}))
+    text = (f"loss of a batch before its step, and of the same batch after it, for the first five: "
+            f"{told}; for step 60: {_n(late[0])} to {_n(late[1])}. The first five changed the "
+            f"weights by {_some(moved)}; step 60 by {_n(late[2])}.")
+    return text, _lines('loss of a batch', {'before': before, 'after its step': after})
 
 # %% ../../nbs/buglab/probes.ipynb #cd3133e8
 @_ask('after the step')
 def _after(e):
     "What is left in `.grad` at the end of a step"
     left, bias = e.series('left'), e.series('bias_left')
-    return (f"size of .grad at the end of the first six steps: of the weights {_some(left[:6])}; of the bias "
-            f"{_some(bias[:6])}.", _lines('.grad at the end of a step', dict(weights=left[:40], bias=bias[:40])))
+    text = (f"size of .grad at the end of the first six steps: of the weights {_some(left[:6])}; "
+            f"of the bias {_some(bias[:6])}.")
+    return text, _lines('.grad at the end of a step', dict(weights=left[:40], bias=bias[:40]))
 
 @_ask('bias')
 def _bias(e):
     "The bias after each step, and how far the weights have come"
     b, way = e.series('bias'), _size(e.last['weights'].detach() - e.first['start'])
-    return f'the bias is {_course(b)}. Over the same time the weights moved by {_n(way)}.', _lines('bias', dict(bias=b))
+    text = f'the bias is {_course(b)}. Over the same time the weights moved by {_n(way)}.'
+    return text, _lines('bias', dict(bias=b))
 
 @_ask('lr')
 def _lr(e):
     "The learning rate of each step"
     lr = e.series('lr')
     starts = lr[::len(e.first['dl'])][:4]
-    return f'lr is {_course(lr)}. At the start of the first four epochs: {_some(starts)}.', _lines('lr', dict(lr=lr))
+    text = f'lr is {_course(lr)}. At the start of the first four epochs: {_some(starts)}.'
+    return text, _lines('lr', dict(lr=lr))
 
 # %% ../../nbs/buglab/probes.ipynb #143433ab
 @torch.no_grad()
@@ -242,7 +265,8 @@ def _five(e):
     columns = (t.flatten().tolist() for t in (_by_hand(e, x), preds, p))
     each = '; '.join(f'{n} {_n(h)} by hand, {_n(s)} in the loop, p {_n(q)}'
                      for n, h, s, q in zip(_words(y), *columns))
-    return f'scores after training: {each}.', _digits(x, [f'{s.item():.2g}' for s in preds], 'scores in the loop')
+    scores = [f'{s.item():.2g}' for s in preds]
+    return f'scores after training: {each}.', _digits(x, scores, 'scores in the loop')
 
 @_ask('whole set')
 @torch.no_grad()
@@ -250,6 +274,7 @@ def _whole(e):
     "Accuracy and loss over the whole validation set, counted by hand"
     preds, y = _by_hand(e, e.data.valid_x), e.data.valid_y
     _, loss, accuracy, _ = e.history[-1]
-    return (f"by hand, over all {len(y):,} validation pictures: accuracy {batch_accuracy(preds, y).item():.4f}, "
-            f"loss {_n(mnist_loss(preds, y).item())}. The loop counted {e.counted:,} pictures, and says "
-            f"{accuracy:.4f} and {_n(loss)}."), None
+    text = (f"by hand, over all {len(y):,} validation pictures: accuracy "
+            f"{batch_accuracy(preds, y).item():.4f}, loss {_n(mnist_loss(preds, y).item())}. "
+            f"The loop counted {e.counted:,} pictures, and says {accuracy:.4f} and {_n(loss)}.")
+    return text, None

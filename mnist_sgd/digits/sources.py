@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 # %% ../../nbs/digits/sources.ipynb #6b1a88d3
-sizes = {'train/3': 6131, 'train/7': 6265, 'valid/3': 1010, 'valid/7': 1028}  # pictures in each folder
+sizes = {'train/3': 6131, 'train/7': 6265, 'valid/3': 1010, 'valid/7': 1028} # pictures in each
 
 # %% ../../nbs/digits/sources.ipynb #e417ecfa
 class DataError(ValueError):
@@ -30,27 +30,33 @@ def decode_png(
         raise DataError(f"{name} is not a picture: download or unpack MNIST_SAMPLE again") from None
     if img.shape != (28, 28):
         height, width = img.shape
-        raise DataError(f"{name} is {height}x{width} pixels, not 28x28: download or unpack MNIST_SAMPLE again")
+        raise DataError(f"{name} is {height}x{width} pixels, not 28x28: "
+                        "download or unpack MNIST_SAMPLE again")
     return img.reshape(-1)
 
 # %% ../../nbs/digits/sources.ipynb #f6383991
 def png_files(
     path, # Folder, or .tgz archive
 ): # `{'train/3/10.png': bytes}`
-    "Every PNG in `path`, by the last three parts of its name; raises `DataError` where there is nothing to read"
+    "Every PNG in `path`, by the last three parts of its name; raises `DataError` for none"
     path = Path(path).expanduser()
-    if not path.exists(): raise DataError(f"{path} does not exist: name a folder or .tgz of MNIST_SAMPLE")
+    if not path.exists():
+        raise DataError(f"{path} does not exist: name a folder or .tgz of MNIST_SAMPLE")
     try: files = list(_read_folder(path) if path.is_dir() else _read_archive(path))
     except (tarfile.TarError, EOFError, zlib.error):
         raise DataError(f"{path} is damaged or only half there: download it again") from None
     except OSError as e:
-        raise DataError(f"{path} cannot be read to its end ({e}): download or unpack it again") from None
+        raise DataError(f"{path} cannot be read to its end ({e}): "
+                        "download or unpack it again") from None
     files = [(name.split('/'), raw) for name, raw in files]
-    files = [(parts, raw) for parts, raw in files if not parts[-1].startswith('.')]   # a Mac's own notes
-    if not files: raise DataError(f"{path} holds no PNG files: name a folder or .tgz of MNIST_SAMPLE")
+    files = [(parts, raw) for parts, raw in files
+             if not parts[-1].startswith('.')]           # a Mac's own notes
+    if not files:
+        raise DataError(f"{path} holds no PNG files: name a folder or .tgz of MNIST_SAMPLE")
     short = {'/'.join(parts[-3:]): raw for parts, raw in files}
     if len(short) < len(files):
-        raise DataError(f"{path} holds more than one copy of a picture: name the folder mnist_sample")
+        raise DataError(f"{path} holds more than one copy of a picture: "
+                        "name the folder mnist_sample")
     return short
 
 def _read_folder(path):
@@ -64,14 +70,15 @@ def _read_archive(path):
 # %% ../../nbs/digits/sources.ipynb #32a8981e
 def read_mnist(
     path, # Folder or .tgz of MNIST_SAMPLE
-): # uint8 `[14434,784]`: train 3s, train 7s, valid 3s, valid 7s, each in string order of the file names
+): # uint8 `[14434,784]`, folder by folder as in `sizes`, each in string order of the file names
     "Decode MNIST_SAMPLE; raises `DataError` unless all of it is there"
     files = png_files(path)
     for folder, n in sizes.items():
         found = sum(f.startswith(folder + '/') for f in files)
         if found != n: raise DataError(f"{path}: {folder} holds {found} pictures, not {n}. "
                                        "Delete it, and download or unpack MNIST_SAMPLE again")
-    return np.stack([decode_png(files[f], f) for folder in sizes for f in sorted(files) if f.startswith(folder + '/')])
+    in_order = [f for folder in sizes for f in sorted(files) if f.startswith(folder + '/')]
+    return np.stack([decode_png(files[f], f) for f in in_order])
 
 # %% ../../nbs/digits/sources.ipynb #a9897083
 def cache_dir():
@@ -113,13 +120,14 @@ def can_download(
     return _within(timeout, ask) is True
 
 def _within(timeout, f):
-    "What `f` returns or raises, or a `TimeoutError`, after at most `timeout` seconds; errors are returned, too"
+    "What `f` returns or raises (returned, too), or a `TimeoutError` after `timeout` seconds"
     result = [TimeoutError(f'no answer in {timeout} s')]
     def call():
         try: result[0] = f()
         except Exception as e: result[0] = e
     thread = threading.Thread(target=call, daemon=True)
-    thread.start(); thread.join(timeout)
+    thread.start()
+    thread.join(timeout)
     return result[0]
 
 @cache
@@ -128,12 +136,13 @@ def _download(timeout=120):
     from fastai.data.external import URLs, untar_data
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
         path = _within(timeout, lambda: untar_data(URLs.MNIST_SAMPLE, base=d))
-        if isinstance(path, Exception): return DataError(f"the download of {URLs.MNIST_SAMPLE} failed: {path}")
+        if isinstance(path, Exception):
+            return DataError(f"the download of {URLs.MNIST_SAMPLE} failed: {path}")
         try: return read_mnist(path)
         except DataError as e: return e
 
 def download_mnist(): # uint8 `[14434,784]`
-    "MNIST_SAMPLE through fastai's `untar_data`, tried once in a session; leaves no files, and raises `DataError`"
+    "MNIST_SAMPLE by fastai's `untar_data`, tried once, leaving no files; raises `DataError`"
     rows = _download()
     if isinstance(rows, DataError): raise rows
     return rows
@@ -153,7 +162,7 @@ def _stats(folder):
             yield entry.path, entry.stat().st_size, entry.stat().st_mtime_ns
 
 def mnist_rows(
-    path=None, # Folder or .tgz of MNIST_SAMPLE; without one: the cache, fastai's own folder, or a download
+    path=None, # Folder or .tgz of MNIST_SAMPLE; else the cache, fastai's own folder, or a download
 ): # uint8 `[14434,784]`
     "The real pictures; raises `DataError`"
     if path: return cached_rows(f'mnist-{_signature(path)}', lambda: read_mnist(path))

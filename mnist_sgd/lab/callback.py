@@ -6,13 +6,12 @@
 __all__ = ['FitPicture', 'live_callback']
 
 # %% ../../nbs/lab/callback.ipynb #imports
-from types import SimpleNamespace
 import torch
 from ..data import TensorLoader
 from .picture import run_figure, run_svg
 from ..loss import batch_accuracy
 from ..runs.recipe import Recipe, recipe_text
-from ..runs.record import Run
+from ..runs.record import Record, Run
 from ..widgets.panel import Panel
 
 # %% ../../nbs/lab/callback.ipynb #9bc2ff17
@@ -38,11 +37,12 @@ class FitPicture(Panel):
 
 # %% ../../nbs/lab/callback.ipynb #cfc159bf
 def live_callback():
-    "A callback, known as `learn.live`, that draws each epoch of a `Learner` with batches from `get_dls`"
+    "A callback, `learn.live`, that draws each epoch of a `Learner` with batches from `get_dls`"
     from fastai.callback.core import Callback
     class LiveCallback(Callback):
         def before_fit(self):
-            train, self.panel, self.history = self.dls.train, FitPicture(), ()
+            train = self.dls.train
+            self.panel, self.history = FitPicture(), ()
             if not isinstance(train, TensorLoader):
                 raise ValueError("live_callback: make the batches with get_dls")
             lr = float(self.opt.hypers[-1]['lr'])
@@ -57,8 +57,8 @@ def live_callback():
         def _add(self, epoch, train_loss):
             valid_loss, accuracy = self._measure(self.dls.valid)
             params = tuple(p.detach().cpu().clone() for p in self.model.parameters())
-            self.history += (SimpleNamespace(epoch=epoch, train_loss=train_loss, valid_loss=valid_loss,
-                                             accuracy=accuracy, params=params),)
+            record = Record(epoch, train_loss, valid_loss, accuracy, params)
+            self.history = (*self.history, record)
             self.panel.show(Run(self.recipe, self.history, str(self.dls.valid.x.device)))
 
         def before_epoch(self): self.total = self.n = 0

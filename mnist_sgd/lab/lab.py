@@ -16,7 +16,7 @@ from .picture import run_figure, run_svg
 from ..runs.engine import pick_device, run
 from ..runs.recipe import parse_recipe, recipe_text
 from ..runs.record import Run
-from ..runs.steps import broken_at, every_24th, first_epoch, glance
+from ..runs.steps import broken_at, diagnose, first_epoch, sample
 from ..widgets.panel import Panel
 
 # %% ../../nbs/lab/lab.ipynb #e0de5fb9
@@ -30,8 +30,10 @@ class Training(Panel):
     ):
         self.recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
         self.data = _pictures(self.recipe.source) if data is None else data
-        self.lit, self.sample = (self.data.train_x > 0).any(0).cpu(), every_24th(self.data.to('cpu'))
-        self.fallback, self.took = '', (0., 0)
+        self.ever_lit = (self.data.train_x > 0).any(0).cpu()
+        self.sample = sample(self.data.to('cpu'))
+        self.fallback = ''                               # what to say where a device failed
+        self.elapsed = 0., 0                             # seconds of training, epochs
         super().__init__(recipe_controls(self.recipe))
 
     def work(self, **values):
@@ -39,7 +41,7 @@ class Training(Panel):
         recipe, self.fallback = replace(self.recipe, **values), ''
         device = pick_device(recipe.device)
         try: yield from self.train(recipe, self.data.to(device))
-        except RuntimeError as e:                        # so PyTorch calls what a device cannot do or hold
+        except RuntimeError as e:                        # what a device cannot do or hold
             if device.type == 'cpu': raise
             self.fallback = f' ({device} failed: {(str(e) or type(e).__name__).splitlines()[0]})'
             yield from self.train(recipe, self.data.to('cpu'))
@@ -47,26 +49,30 @@ class Training(Panel):
     def train(self, recipe, data):
         "The run of `recipe` where `data` is, with a closer look at each record"
         device = str(data.train_x.device)
-        state, start, self.took = Run(recipe, (), device, lit=self.lit), time.monotonic(), (0., 0)
-        snapshots = []
+        state, snapshots = Run(recipe, (), device, ever_lit=self.ever_lit), []
+        start, self.elapsed = time.monotonic(), (0., 0)
         for record in run(replace(recipe, device=device), data, after_step=snapshots.append):
-            self.took = self.took[0] + time.monotonic() - start, record.epoch
+            self.elapsed = self.elapsed[0] + time.monotonic() - start, record.epoch
+            diagnostics = diagnose(recipe, record.params, *self.sample)
             state = replace(state, history=(*state.history, record),
-                            glances=(*state.glances, glance(recipe, record.params, *self.sample)))
+                            diagnostics=(*state.diagnostics, diagnostics))
             if record.epoch == 1:
-                state = replace(state, first=first_epoch(recipe, data, snapshots, stop=self.hurried))
+                first = first_epoch(recipe, data, snapshots, stop=self.interrupted)
+                state = replace(state, first=first)
             yield state
-            if not all(p.isfinite().all() for p in record.params): break    # nothing comes back from there
+            if not all(p.isfinite().all() for p in record.params): break # no number comes back
             start = time.monotonic()
-        if state.broken: yield replace(state, place=broken_at(recipe, data, self.hurried))
+        if state.broken:
+            yield replace(state, broke_at=broken_at(recipe, data, self.interrupted))
 
     svg, figure = staticmethod(run_svg), staticmethod(run_figure)
 
     def summary(self, run):
         "What came of `run`, in a sentence"
-        last, text = run.history[-1], f'{recipe_text(run.recipe)}, on {run.device}{self.fallback}: '
-        if run.broken: return text + broken_text(run.recipe, self.data, run.broken.epoch, run.place)
-        stopped = '' if last.epoch == run.recipe.epochs else ', where it was stopped'
+        recipe, last = run.recipe, run.history[-1]
+        text = f'{recipe_text(recipe)}, on {run.device}{self.fallback}: '
+        if run.broken: return text + broken_text(recipe, self.data, run.broken.epoch, run.broke_at)
+        stopped = '' if last.epoch == recipe.epochs else ', where it was stopped'
         return (f"{text}accuracy {last.accuracy:.4f} after epoch {last.epoch}{stopped}; "
                 f"loss {last.train_loss:.4f} in training and {last.valid_loss:.4f} in validation.")
 
@@ -82,14 +88,19 @@ class Lab(Training):
         hide='',                  # Names of controls that are not shown
     ):
         super().__init__(recipe, data)
-        self.runs, self.solved, self.news, self.written, self.locked = {}, set(), '', '', _names(lock)
+        self.runs = {}          # by number
+        self.solved = set()     # places of challenges
+        self.news = ''          # on challenges, to be said after the summary
+        self.written = ''       # what the line of text says of itself
+        self.locked = _names(lock)
         for name in (*self.locked, *_names(hide)):
             if name not in self.controls:
                 raise ValueError(f"no control {name!r}: there are {', '.join(self.controls)}")
         for name in self.locked:
-            for c in getattr(self.controls[name], 'children', [self.controls[name]]): c.disabled = True
-        self.line = w.Text(description='recipe', continuous_update=False, layout=w.Layout(width='auto'),
-                           style=dict(description_width='7.5em'))
+            control = self.controls[name]
+            for c in getattr(control, 'children', [control]): c.disabled = True
+        self.line = w.Text(description='recipe', continuous_update=False,
+                           layout=w.Layout(width='auto'), style=dict(description_width='7.5em'))
         self.line.observe(self._pasted, 'value')
         self.back = w.Dropdown(description='go back to', options=['a run ...'],
                                style=dict(description_width='7.5em'),
@@ -104,13 +115,13 @@ class Lab(Training):
         self.stop_button = button('stop', self.stop)
         wrap = w.Layout(flex_flow='row wrap')
         shown = [n for n in self.controls if n not in _names(hide)]
-        rows = control_rows(self.recipe)
-        self.row.children = [w.Box([self.controls[n] for n in row if n in shown], layout=wrap) for row in rows]
+        self.row.children = [w.Box([self.controls[n] for n in row if n in shown], layout=wrap)
+                             for row in control_rows(self.recipe)]
         buttons = [self.stop_button, button('start again', self.start_again), self.back,
                    button('clear runs', self.clear)]
         style, row, picture, text = self.widget.children
-        self.widget.children = [style, row, self.line, w.Box(buttons, layout=wrap), picture, text, self.facts,
-                                self.tasks, self.table]
+        self.widget.children = [style, row, self.line, w.Box(buttons, layout=wrap), picture, text,
+                                self.facts, self.tasks, self.table]
         self._show_runs()
 
     def show(self,
@@ -134,7 +145,8 @@ class Lab(Training):
         super()._set(values)
 
     def _pasted(self, change):
-        if self.error or change['new'] != self.written: self._try(lambda: self.show(change['new']))
+        if self.error or change['new'] != self.written:
+            self._try(lambda: self.show(change['new']))
 
     def _try(self, action):
         "Do what a button or a line asks for, and say in the panel what is wrong with it"
@@ -152,11 +164,13 @@ class Lab(Training):
         self.written = self.line.value = recipe_text(replace(self.recipe, **values))
         yield from super().work(**values)
 
-    def finished(self, run):
+    def on_finished(self, run):
         "Keep `run`, and see whether it meets a challenge"
-        number = next((n for n, r in self.runs.items() if r.recipe == run.recipe), max(self.runs, default=0) + 1)
-        last = [replace(r, params=()) for r in run.history[:-1]] + [run.history[-1]]
-        self.runs[number] = replace(run, history=tuple(last), glances=(), first=None)  # what ghosts and tables need
+        free = max(self.runs, default=0) + 1
+        number = next((n for n, r in self.runs.items() if r.recipe == run.recipe), free)
+        *before, last = run.history
+        slim = *(replace(r, params=()) for r in before), last      # what ghosts and tables need
+        self.runs[number] = replace(run, history=slim, diagnostics=(), first=None)
         if len(self.runs) > 30: del self.runs[min(self.runs)]
         seen = [r for r in self.runs.values() if r.recipe != run.recipe] + [run]
         new = [i for i, c in enumerate(challenges) if i not in self.solved and c.solved(seen)]
@@ -166,7 +180,7 @@ class Lab(Training):
 
     def clear(self):
         "Forget all runs but the one that is shown; what was solved stays solved"
-        with self._turn:
+        with self._lock:
             kept = [r for r in self.runs.values() if self.state and r.recipe == self.state.recipe]
             self.runs = dict(enumerate(kept, 1))
             self._show_runs()
@@ -176,23 +190,25 @@ class Lab(Training):
         tick = {True: '&#10003; done', False: '&#9675; open'}
         items = ''.join(f'<li>{html.escape(c.task)} <b>{tick[i in self.solved]}</b></li>'
                         for i, c in enumerate(challenges))
-        self.tasks.value = f'<p style="margin:0"><b>Challenges</b></p><ol style="margin:0">{items}</ol>'
+        self.tasks.value = ('<p style="margin:0"><b>Challenges</b></p>'
+                            f'<ol style="margin:0">{items}</ol>')
         self.table.value = runs_table(self.runs)
-        self.back.options = ['a run ...', *(f'{n}: {recipe_text(r.recipe)}' for n, r in self.runs.items())]
+        names = [f'{n}: {recipe_text(r.recipe)}' for n, r in self.runs.items()]
+        self.back.options = ['a run ...', *names]
 
     def svg(self, run):
         "The charts of `run`, with the last five other runs as ghosts"
         others = {n: r for n, r in self.runs.items() if r.recipe != run.recipe}
-        return run_svg(run, {n: others[n] for n in list(others)[-5:]}, self.live)
+        return run_svg(run, {n: others[n] for n in list(others)[-5:]}, self.turn.live)
 
     def summary(self, run):
         "What came of `run`, in a sentence, and whether that met a challenge"
         return super().summary(run) + self.news
 
-    def busy(self, is_busy):
+    def on_busy(self, is_busy):
         "Colour `stop` while there is something to stop; then say how fast it was"
         self.stop_button.button_style = 'warning' if is_busy else ''
-        seconds, epochs = self.took
+        seconds, epochs = self.elapsed
         if not is_busy and epochs and seconds:
             speed = (f'{1000*seconds/epochs:.1f} ms an epoch, '
                      f'{len(self.data.train_x)*epochs/seconds:,.0f} pictures a second')

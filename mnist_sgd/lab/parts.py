@@ -16,19 +16,21 @@ from ..widgets.controls import choice, slider, switch
 def devices(): # Names
     "What a run can be computed on here"
     import torch
-    n = torch.cuda.device_count()
-    mps = torch.backends.mps.is_available()
-    return ['auto', 'cpu', *['cuda'][:n], *(f'cuda:{i}' for i in range(n)), *['mps'][:mps]]
+    names, n = ['auto', 'cpu'], torch.cuda.device_count()
+    if n: names += ['cuda', *(f'cuda:{i}' for i in range(n))]
+    if torch.backends.mps.is_available(): names.append('mps')
+    return names
 
 def recipe_controls(
     recipe:Recipe, # Where the controls start
 ) -> dict:         # `{field: ipywidgets control}`
     "A control for each field of a recipe that has a row in the lab"
     def control(f):
-        value, label = getattr(recipe, f.name), f.metadata['label'] or f.name.replace('_', ' ')
+        value, meta = getattr(recipe, f.name), f.metadata
+        label = meta['label'] or f.name.replace('_', ' ')
         if f.type is bool: return switch(value, f.name)
-        if f.metadata['slider']: return slider(value, label=label, free=True, **f.metadata['slider'])
-        return choice(value, f.metadata['choices'] or list(dict.fromkeys([*devices(), value])), label)
+        if meta['slider']: return slider(value, label=label, free=True, **meta['slider'])
+        return choice(value, meta['choices'] or list(dict.fromkeys([*devices(), value])), label)
     return {f.name: control(f) for f in fields(recipe) if f.metadata['row'] is not None}
 
 def control_rows(
@@ -44,26 +46,31 @@ def runs_table(
     runs, # `Run`s by number
 ): # HTML text
     "A table of runs, newest first: recipe, loss, accuracy, epochs to 0.97"
+    if not runs: return ''
     def row(n, run):
         last, to = run.history[-1], run.epochs_to(.97)
         loss = 'NaN' if run.broken else f'{last.valid_loss:.4f}'
-        cells = (recipe_text(run.recipe), loss, f'{last.accuracy:.4f}', '-' if to is None else to)
-        return f'<tr><th scope="row">{n}</th>' + ''.join(f'<td>{html.escape(str(c))}</td>' for c in cells) + '</tr>'
-    head = ''.join(f'<th scope="col">{h}</th>' for h in ('run', 'recipe', 'loss', 'accuracy', 'epochs to 0.97'))
+        values = (recipe_text(run.recipe), loss, f'{last.accuracy:.4f}', '-' if to is None else to)
+        cells = ''.join(f'<td>{html.escape(str(v))}</td>' for v in values)
+        return f'<tr><th scope="row">{n}</th>{cells}</tr>'
+    titles = 'run', 'recipe', 'loss', 'accuracy', 'epochs to 0.97'
+    head = ''.join(f'<th scope="col">{title}</th>' for title in titles)
     rows = ''.join(row(n, runs[n]) for n in sorted(runs, reverse=True))
-    return (f'<table class="sgd-runs"><caption style="text-align:left;font-weight:bold">Runs so far, newest first'
-            f'</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>') if runs else ''
+    style = 'text-align:left;font-weight:bold'
+    return (f'<table class="sgd-runs"><caption style="{style}">Runs so far, newest first</caption>'
+            f'<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>')
 
 # %% ../../nbs/lab/parts.ipynb #9e3de433
 def broken_text(
-    recipe, # `Recipe`
-    data,   # `Digits`
-    epoch,  # The first whose losses are not all numbers; 0 is before training
-    place=None, # Epoch, batch and loss, as from `broken_at`, where it was looked for
+    recipe,        # `Recipe`
+    data,          # `Digits`
+    epoch,         # The first whose losses are not all numbers; 0 is before training
+    broke_at=None, # Epoch, batch and loss, as from `broken_at`, where it was looked for
 ): # A sentence
     "Where the loss stopped being a number, why, and what to try"
-    if epoch == 0: return 'The loss is no number before the first step: the weights start too large; try a smaller std.'
-    epoch, batch, loss = place or (epoch, None, math.nan)
+    if epoch == 0: return ('The loss is no number before the first step: '
+                           'the weights start too large; try a smaller std.')
+    epoch, batch, loss = broke_at or (epoch, None, math.nan)
     what = 'NaN (not a number)' if math.isnan(loss) else 'infinite'
     where = f'epoch {epoch}, batch {batch}' if batch else f'epoch {epoch}'
     why = 'numbers grew beyond what a float can hold; try a smaller lr'
@@ -71,8 +78,10 @@ def broken_text(
         why = 'a squared loss has no ceiling, so each step can be longer than the last; '
         plain = recipe.is_linear and recipe.zero_grad and not recipe.momentum
         limit = squared_lr_limit(recipe, data) if plain else math.inf
-        digits = 10**math.floor(math.log10(limit)) if plain else 1
-        why += f'try lr below {math.floor(limit/digits)*digits:.2g}' if recipe.lr > limit else 'try a smaller lr'
+        if recipe.lr > limit:
+            digits = 10**math.floor(math.log10(limit))
+            why += f'try lr below {math.floor(limit/digits)*digits:.2g}'
+        else: why += 'try a smaller lr'
     return f'The loss became {what} at {where}: {why}.'
 
 # %% ../../nbs/lab/parts.ipynb #38e046b2
@@ -93,8 +102,9 @@ def _broken(runs): return runs[-1].broken is not None
 
 def _stuck(run): return len(run.history) > 1 and abs(run.history[1].accuracy - 1010/2038) < 1e-6
 def _mystery(runs):
-    new = runs[-1]
-    switched = any(_stuck(old) and _same_but(old.recipe, new.recipe, 'shuffle', 'zero_grad') for old in runs[:-1])
+    *earlier, new = runs
+    def repaired(old): return _same_but(old.recipe, new.recipe, 'shuffle', 'zero_grad')
+    switched = any(_stuck(r) and repaired(r) for r in earlier)
     return switched and new.history[-1].accuracy >= .97
 
 def _piled(runs): return not runs[-1].recipe.zero_grad and runs[-1].history[-1].accuracy >= .977
@@ -109,8 +119,8 @@ challenges = (
     Challenge('Reach an accuracy of 0.98 within 3 epochs.', _fast),
     Challenge('Make lr = 10,000 work: end at 0.95 or more.', _huge),
     Challenge('Get a loss that is NaN or infinite.', _broken),
-    Challenge('Get 0.4956 after the first epoch (the 0.4932 of the books), and then repair it with one switch: '
-              'end at 0.97 or more.', _mystery),
+    Challenge('Get 0.4956 after the first epoch (the 0.4932 of the books), '
+              'and then repair it with one switch: end at 0.97 or more.', _mystery),
     Challenge('Train without zero_grad and still end at 0.977 or more.', _piled),
     Challenge('Find the smallest lr that ends at 0.95 or more in 5 epochs: '
               'show one that does, and one at least half as large that does not.', _smallest))

@@ -116,9 +116,9 @@ def run_svg(
     "Charts of `run`: loss, accuracy and weights, and what else is known"
     recipe, last = run.recipe, run.history[-1]
     parts = [_loss_chart(run, ghosts), _accuracy_chart(run, ghosts, live),
-             weights_svg(last.params, run.lit)]
-    if run.glances: parts += [_first_chart(run.first), _gradient_chart(run.glances, recipe.epochs),
-                              _confidence_chart(run.glances[-1])]
+             weights_svg(last.params, run.ever_lit)]
+    if run.diagnostics: parts += [_first_chart(run.first), _gradient_chart(run.diagnostics, recipe.epochs),
+                              _confidence_chart(run.diagnostics[-1])]
     drawn = side_by_side(parts, recipe=recipe_text(recipe), lr=f'{recipe.lr:g}', epochs=recipe.epochs,
                          epoch=last.epoch, accuracy=f'{last.accuracy:.4f}')
     return f'<div {on_click(restore="event.target.dataset.run")}>{drawn}</div>' if ghosts else drawn
@@ -129,7 +129,7 @@ def run_figure(
 ): # matplotlib `Figure`
     "Charts of `run`, as a static picture"
     from PIL import Image
-    epochs, last, more = [r.epoch for r in run.history], run.history[-1], run.first and run.glances
+    epochs, last, more = [r.epoch for r in run.history], run.history[-1], run.first and run.diagnostics
     fig = Figure((10, 5.6 if more else 2.8), layout='constrained')
     axs = fig.subplots(2 if more else 1, 3).flat
     axs[0].plot(epochs, [r.train_loss for r in run.history], '--', color=orange, label='training')
@@ -137,14 +137,14 @@ def run_figure(
     axs[0].set(title='loss', xlabel='epoch'); axs[0].legend()
     axs[1].plot(epochs, [r.accuracy for r in run.history], color=purple)
     axs[1].set(title=f'accuracy {last.accuracy:.4f}', xlabel='epoch', ylim=(.4, 1))
-    axs[2].imshow(Image.open(io.BytesIO(weights_png(last.params, run.lit))).convert('RGB')); axs[2].axis('off')
+    axs[2].imshow(Image.open(io.BytesIO(weights_png(last.params, run.ever_lit))).convert('RGB')); axs[2].axis('off')
     axs[2].set_title('weights')
     if more: _closer(axs, run)
     fig.suptitle(recipe_text(run.recipe), fontsize=10)
     return fig
 
 def _closer(axs, run):
-    first, glances = run.first, run.glances
+    first, glances = run.first, run.diagnostics
     axs[3].plot(first.batch, first.loss, '--', color=orange, label='loss')
     axs[3].plot(first.batch, first.accuracy, color=purple, label='accuracy')
     axs[3].plot(first.batch, first.mean_p, ':', color=grey, label='mean p')

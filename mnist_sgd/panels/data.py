@@ -34,9 +34,11 @@ class BatchStrip(Panel):
         strip, batch = fig.subplots(2, 1, height_ratios=(1, 5))
         strip.pcolormesh(s.shares[None], cmap='PuOr', vmin=-.2, vmax=1.2, edgecolors='white')
         strip.plot(s.batch + .5, 1.25, 'v', color='grey', ms=10, clip_on=False)
-        strip.set(ylim=(0, 1)); strip.axis('off')
-        strip.set_title(f"the 49 batches of an epoch, {'shuffled' if s.shuffle else 'in file order'}", pad=14)
-        batch.imshow(s.pictures, cmap='gray', vmin=0, vmax=1); batch.axis('off')
+        strip.set(ylim=(0, 1))
+        order = 'shuffled' if s.shuffle else 'in file order'
+        strip.set_title(f'the 49 batches of an epoch, {order}', pad=14)
+        batch.imshow(s.pictures, cmap='gray', vmin=0, vmax=1)
+        for ax in (strip, batch): ax.axis('off')
         batch.set_title(f'batch {s.batch}: {s.threes} threes, {s.sevens} sevens')
         return fig
 
@@ -60,14 +62,16 @@ class ShapeLens(Panel):
                               grid=careless_error(preds, targets[:,0]).item())
 
     def figure(self, s):
-        fig, labels = Figure((8, 3.8), layout='constrained'), [f'{t:.0f}' for t in s.targets[:,0]]
+        fig = Figure((8, 3.8), layout='constrained')
+        labels = [f'{t:.0f}' for t in s.targets[:,0]]
         pairs = (s.targets, s.column), (s.targets[:,0], s.grid)
         for ax, (targets, error) in zip(fig.subplots(1, 2), pairs):
             diffs = (s.preds - targets).abs()
             shapes = '{} - {} = {}'.format(*([*t.shape] for t in (s.preds, targets, diffs)))
             ax.pcolormesh(diffs, cmap='Greys', vmin=0, vmax=1.3, edgecolors='grey', lw=.5)
             ax.set_yticks(torch.arange(s.n) + .5, [f'{p:.0f}' for p in s.preds[:,0]])
-            ax.set_xticks(torch.arange(diffs.shape[1]) + .5, labels if targets.ndim == 1 else ['own'])
+            names = labels if targets.ndim == 1 else ['own']
+            ax.set_xticks(torch.arange(diffs.shape[1]) + .5, names)
             ax.set(aspect='equal', xlabel='labels', ylabel='predictions',
                    title=f'{shapes}\nmean error {error:.2f}')
             ax.invert_yaxis()

@@ -16,23 +16,26 @@ from ..widgets.panel import Panel
 def _draw_bars(ax, readings):
     "Size of the fresh and of the stored gradient, for the latest presses"
     shown = readings[-9:]
-    fresh, stored = ([0 if g is None else g.norm().item() for g in gs]
-                     for gs in ([r.fresh for r in shown], [r.stored for r in shown]))
+    fresh = [r.fresh.norm().item() for r in shown]
+    stored = [0 if r.stored is None else r.stored.norm().item() for r in shown]
     ax.bar([i - .2 for i in range(len(shown))], fresh, .4, color=purple, label='fresh')
     ax.bar([i + .2 for i in range(len(shown))], stored, .4, color=orange, label='stored')
     for i, r in enumerate(shown):
-        ratio = f'{r.ratio:.2f}x' if stored[i] else ''
+        ratio = f'{stored[i]/fresh[i]:.2f}x' if stored[i] else ''
         ax.text(i + .2, stored[i], ratio, ha='center', va='bottom', fontsize=8)
     names = [(r.press or 'start') + ('\nfailed' if r.error else '') for r in shown]
     ax.set_xticks(range(len(shown)), names, fontsize=7.5)
-    for label, r in zip(ax.get_xticklabels(), shown): label.set_color(orange if r.error else 'black')
+    for label, r in zip(ax.get_xticklabels(), shown):
+        if r.error: label.set_color(orange)
     ax.set(title='size of the gradient', xlim=(-.6, 8.6), ylim=(0, 1.35*max(*fresh, *stored, 1e-9)))
     ax.legend(loc='upper left', ncols=2)
 
 def _draw_gradient(ax, g, scale, title):
     "Where the weights would move by `g`: up is purple, down is orange"
-    ax.set_title(title, fontsize=10); ax.set(xticks=[], yticks=[])
-    if g is None or not g.any(): ax.text(.5, .5, 'None' if g is None else 'all 0', ha='center', va='center')
+    ax.set_title(title, fontsize=10)
+    ax.set(xticks=[], yticks=[])
+    if g is None or not g.any():
+        ax.text(.5, .5, 'None' if g is None else 'all 0', ha='center', va='center')
     else: ax.imshow(-g.cpu().reshape(28, 28), cmap='PuOr', vmin=-scale, vmax=scale)
 
 # %% ../../nbs/panels/grad.ipynb #133e0130
@@ -47,23 +50,25 @@ class Odometer(Panel):
         self.start = xb, yb, params, lr
         super().__init__(dict(presses=presses(['backward()', 'step()', 'zero_()'])))
 
-    def work(self, presses): yield odometer(presses, *self.start)
+    def work(self, presses): yield list(odometer(presses, *self.start))
 
     def summary(self, readings):
         "The last reading, in a sentence"
         r = readings[-1]
-        stored = 'None' if r.stored is None else f'{r.stored.norm():.3f}, {r.ratio:.2f}x the fresh one'
+        stored = 'None'
+        if r.stored is not None:
+            stored = f'{r.stored.norm():.3f}, {r.stored.norm()/r.fresh.norm():.2f}x the fresh one'
         said = r.error or r.press or 'Nothing pressed'
         steps = sum(r.press == 'step()' and not r.error for r in readings)
-        return (f'{said}. The loss is {r.loss:.4f}. Size of the gradient: fresh {r.fresh.norm():.3f}, '
-                f'stored {stored}. (Steps so far: {steps}.)')
+        return (f'{said}. The loss is {r.loss:.4f}. Size of the gradient: '
+                f'fresh {r.fresh.norm():.3f}, stored {stored}. (Steps so far: {steps}.)')
 
     def figure(self, readings):
         "Bars for the latest presses, pictures for the last one"
         fig, last = Figure((10.5, 2.7), layout='constrained'), readings[-1]
         bars, fresh, stored = fig.subplots(1, 3, width_ratios=(6, 2, 2))
         _draw_bars(bars, readings)
-        scale = readings[0].fresh.abs().max().item()         # one scale for all presses and for both
+        scale = readings[0].fresh.abs().max().item()     # one scale for all presses and for both
         size = '' if last.stored is None else f' {last.stored.norm():.3f}'
         _draw_gradient(fresh, last.fresh, scale, f'fresh {last.fresh.norm():.3f}: the way down')
         _draw_gradient(stored, last.stored, scale, f'stored{size}: the next step')

@@ -20,14 +20,15 @@ class RungPanel(Panel):
         data, # `Digits`
     ):
         self.data, self.done = data, {}
-        super().__init__(dict(step=slider(1, 1, 49, 1, 'step'),
-                              lr=w.Dropdown(options=[.1, .3, .5, 1., 3.], value=.3, description='lr'),
+        lr = w.Dropdown(options=[.1, .3, .5, 1., 3.], value=.3, description='lr')
+        super().__init__(dict(step=slider(1, 1, 49, 1, 'step'), lr=lr,
                               shuffle=switch(False, 'shuffle')))
 
     def work(self, step, lr, shuffle):
         "One state: the step, and all four rungs for this lr and order"
-        if (lr, shuffle) not in self.done: self.done[lr, shuffle] = four_rungs(self.data, lr, shuffle)
-        rungs = self.done[lr, shuffle]
+        key = lr, shuffle
+        if key not in self.done: self.done[key] = four_rungs(self.data, lr, shuffle)
+        rungs = self.done[key]
         yield dict(step=step, lr=lr, shuffle=shuffle, rungs=rungs, gaps=rung_gaps(rungs))
 
     def figure(self, state):
@@ -49,7 +50,8 @@ class RungPanel(Panel):
     def summary(self, state):
         "Losses, accuracy and the largest difference at the step"
         i, order = state['step'] - 1, 'shuffled' if state['shuffle'] else 'in file order'
-        losses = ', '.join(f'{steps[i].loss:.9f} ({name})' for name, steps in state['rungs'].items())
-        accs = ' '.join(f'{steps[i].accuracy:.4f}' for steps in state['rungs'].values())
-        return (f"Step {i + 1} {order}, lr {state['lr']:g}: losses {losses}; "
-                f"accuracies after it {accs}; largest difference of a parameter {state['gaps'][i]:.1e}.")
+        at = {name: steps[i] for name, steps in state['rungs'].items()}
+        losses = ', '.join(f'{s.loss:.9f} ({name})' for name, s in at.items())
+        accs = ' '.join(f'{s.accuracy:.4f}' for s in at.values())
+        return (f"Step {i + 1} {order}, lr {state['lr']:g}: losses {losses}; accuracies after it "
+                f"{accs}; largest difference of a parameter {state['gaps'][i]:.1e}.")

@@ -21,7 +21,8 @@ def _mean(tensors, name):
 
 def _write_frame(ax, frames):
     frame = frames[-1]
-    def write(x, row, text, **style): ax.text(x, -row, text, family='monospace', va='center', **style)
+    def write(x, row, text, **style):
+        ax.text(x, -row, text, family='monospace', va='center', **style)
     color = orange if frame.failed else '#b3186d' if frame.silent else purple
     marked = dict(backgroundcolor=color, color='white')
     lines = [(name, line) for name, code in loop_lines.items() for line in code.split('\n')]
@@ -35,10 +36,11 @@ def _write_frame(ax, frames):
         old, new = _mean(frame.before, name), _mean(frame.after, name)
         style = dict(weight='bold', color=purple) if old != new else {}
         for x, text in zip(columns, (name, shape, old, new)): write(x, row, text, **style)
-    latest = [f.press + (' (error)' if f.failed else '') for f in frames[1:]][-20:]
-    pressed = fill(' '.join(['pressed:'] + ['...']*(len(frames) > 21) + latest), 105)
-    ax.text(0, -9, pressed, va='top', family='monospace')
-    ax.set(xlim=(-1, 88), ylim=(-10, .7)); ax.axis('off')
+    latest = [f.press + (' (error)' if f.failed else '') for f in frames[1:]]
+    if len(latest) > 20: latest = ['...', *latest[-20:]]
+    ax.text(0, -9, fill(' '.join(['pressed:', *latest]), 105), va='top', family='monospace')
+    ax.set(xlim=(-1, 88), ylim=(-10, .7))
+    ax.axis('off')
 
 class StepDebugger(Panel):
     "A button for each line of the loop; what every tensor held before the press and after it"

@@ -21,7 +21,8 @@ class BiasDial(Panel):
         scores,  # Scores without a bias, `[n,1]`
         targets, # Labels, `[n,1]`
     ):
-        self.scores, self.targets, self.biases = scores, targets, torch.linspace(-30, 30, 601).tolist()
+        self.scores, self.targets = scores, targets
+        self.biases = torch.linspace(-30, 30, 601).tolist()
         super().__init__(dict(bias=slider(-15., -30., 30., .1, 'bias'),
                               loud=slider(.2, .01, 100., .1, 'loudness', log=True)))
 
@@ -39,7 +40,8 @@ class BiasDial(Panel):
             ax.plot(self.biases, c.values, color=orange)
             ax.plot([s.bias - 8, s.bias + 8], [c.at - 8*c.slope, c.at + 8*c.slope], color=purple)
             ax.plot(s.bias, c.at, 'o', color=purple)
-            ax.set(title=f'{c.name} {c.at:.4f}, slope {c.slope:.4f}', xlabel='bias', ylim=(-.05, 1.05))
+            ax.set(title=f'{c.name} {c.at:.4f}, slope {c.slope:.4f}', xlabel='bias',
+                   ylim=(-.05, 1.05))
         return fig
 
     def summary(self, s):

@@ -27,8 +27,9 @@ class MomentumPanel(Panel):
 
     def work(self, momentum, shuffle):
         "One state: paths and accuracies, without momentum and with it"
-        yield dict(momentum=momentum, shuffle=shuffle, paths=(valley_path(0.), valley_path(momentum)),
-                   accs=(self.without[shuffle], momentum_accs(self.data, momentum, shuffle)))
+        accs = self.without[shuffle], momentum_accs(self.data, momentum, shuffle)
+        paths = valley_path(0.), valley_path(momentum)
+        yield dict(momentum=momentum, shuffle=shuffle, paths=paths, accs=accs)
 
     def figure(self, state):
         "Both paths through the valley, and the share of wrong digits after each epoch"
@@ -42,17 +43,20 @@ class MomentumPanel(Panel):
             valley.plot(*path.T, color=color, marker='.')
             digits.plot([1 - a for a in accs], color=color, marker='.', label=name)
         ticks = [.02, .05, .1, .2, .5]
-        valley.set(title=f'valley: {len(path) - 1} steps (across is drawn larger)', xlabel='along', ylabel='across')
+        valley.set(title=f'valley: {len(path) - 1} steps (across is drawn larger)',
+                   xlabel='along', ylabel='across')
         digits.set(title=f'digits: accuracy {accs[-1]:.4f}', xlabel='epoch', ylabel='share wrong')
         digits.set(yscale='log', ylim=(.015, .8), yticks=ticks, yticklabels=ticks)
-        digits.minorticks_off(); digits.legend()
+        digits.minorticks_off()
+        digits.legend()
         return fig
 
     def summary(self, state):
         "The numbers of a state, in a sentence"
         order = 'shuffled' if state['shuffle'] else 'in file order'
         (plain, steps), (without, accs) = (len(p) - 1 for p in state['paths']), state['accs']
-        down = f'{steps} steps down the valley' if steps < 200 else 'not down the valley after 200 steps'
+        down = f'{steps} steps down the valley'
+        if steps == 200: down = 'not down the valley after 200 steps'
         return (f"momentum={state['momentum']:g}: {down} ({plain} without); "
                 f"digits {order}: accuracy {accs[-1]:.4f} after {len(accs) - 1} epochs "
                 f"({without[-1]:.4f} without).")

@@ -15,26 +15,31 @@ from .recipe import Recipe
 def make_parser():
     "An `ArgumentParser` with an option for each field of `Recipe`"
     parser = ArgumentParser('mnist_sgd', formatter_class=ArgumentDefaultsHelpFormatter,
-                            description='Train on handwritten 3s and 7s by gradient descent and print a row an epoch.')
+                            description='Train on handwritten 3s and 7s by gradient descent '
+                                        'and print a row an epoch.')
     for f in fields(Recipe):
         if f.type is bool: kw = dict(action=BooleanOptionalAction)
         elif f.metadata['choices']: kw = dict(choices=f.metadata['choices'])
         else: kw = dict(type=f.type, metavar=f.type.__name__.upper())
-        parser.add_argument('--' + f.name.replace('_', '-'), default=f.default, help=f.metadata['help'], **kw)
-    parser.add_argument('--data', metavar='PATH', help='folder or .tgz of MNIST_SAMPLE, in place of MNIST_SGD_DATA')
+        option = '--' + f.name.replace('_', '-')
+        parser.add_argument(option, default=f.default, help=f.metadata['help'], **kw)
+    parser.add_argument('--data', metavar='PATH',
+                        help='folder or .tgz of MNIST_SAMPLE, in place of MNIST_SGD_DATA')
     return parser
 
 # %% ../../nbs/runs/cli.ipynb #0fe0e71a
 def main(
     argv=None, # Arguments; by default those of the command line
 ): # Exit status
-    "Train as the options say, printing epoch, losses and accuracy; a progress bar where there is a terminal"
+    "Train as the options say, printing a row an epoch; with a progress bar in a terminal"
     parser = make_parser()
     args = vars(parser.parse_args(argv))
     path = args.pop('data')
     try: return _train(Recipe(**args), path)
     except ValueError as e: parser.error(str(e))  # `DataError` is one, too
-    except KeyboardInterrupt: print('stopped'); return 130
+    except KeyboardInterrupt:
+        print('stopped')
+        return 130
     except BrokenPipeError:  # whoever read the table has had enough, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -46,8 +51,10 @@ def _train(recipe, path):
     device, data = pick_device(recipe.device), load_data(recipe.source, path)
     print(f"{data}; on {device}")
     print('epoch  train loss  valid loss  accuracy')
-    bar = tqdm(run(recipe, data), total=recipe.epochs + 1, unit=' epochs', leave=False, disable=None)
+    n = recipe.epochs + 1
+    bar = tqdm(run(recipe, data), total=n, unit=' epochs', leave=False, disable=None)
     for r in bar:
-        bar.write(f'{r.epoch:5}  {r.train_loss:10.4f}  {r.valid_loss:10.4f}  {r.accuracy:8.4f}', file=sys.stdout)
+        row = f'{r.epoch:5}  {r.train_loss:10.4f}  {r.valid_loss:10.4f}  {r.accuracy:8.4f}'
+        bar.write(row, file=sys.stdout)
     sys.stdout.flush()
     return 0

@@ -22,13 +22,14 @@ from .record import Record
 def pick_device(
     name='auto', # 'auto', 'cpu', 'cuda', 'cuda:1', 'mps', ...
 ): # `torch.device`
-    "The device called `name`, cuda for 'auto' where there is one; raises `ValueError` for one that is not there"
+    "The device called `name`, for 'auto' cuda where there is one; raises `ValueError` for none"
     if name == 'auto': return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try:
         if not re.match('cpu|cuda|mps', name): raise RuntimeError
         device = torch.device(name)
         torch.empty(1, device=device)
-    except RuntimeError: raise ValueError(f"device={name!r} is not there: use device='cpu' or 'auto'") from None
+    except RuntimeError:
+        raise ValueError(f"device={name!r} is not there: use device='cpu' or 'auto'") from None
     return device
 
 # %% ../../nbs/runs/engine.ipynb #182fc43e
@@ -41,7 +42,8 @@ def make_model(
         layer, bound = nn.Linear(n_in, n_out, device='meta'), n_in**-.5           # no numbers yet
         layer.weight, layer.bias = (nn.Parameter(torch.empty(p.shape)) for p in layer.parameters())
         for p in layer.parameters():
-            if recipe.init == 'linear': nn.init.uniform_(p, -bound, bound, generator=g)       # as nn.Linear does
+            if recipe.init == 'linear':                  # as nn.Linear does
+                nn.init.uniform_(p, -bound, bound, generator=g)
             elif recipe.init == 'randn': nn.init.normal_(p, std=recipe.std, generator=g)
             else: nn.init.zeros_(p)
         return layer
@@ -89,7 +91,8 @@ def _closed_epochs(recipe, begun, after_step):
 @torch.no_grad()
 def _record(epoch, train_loss, model, data, loss_func):
     preds, params = model(data.valid_x), list(model.parameters())
-    numbers = torch.stack([train_loss, loss_func(preds, data.valid_y), batch_accuracy(preds, data.valid_y)])
+    valid_loss, accuracy = loss_func(preds, data.valid_y), batch_accuracy(preds, data.valid_y)
+    numbers = torch.stack([train_loss, valid_loss, accuracy])
     flat = torch.cat([numbers, *(p.view(-1) for p in params)]).cpu()   # one copy, wherever from
     numbers, *copies = flat.split([3, *(p.numel() for p in params)])
     return Record(epoch, *numbers.tolist(), tuple(c.view_as(p) for c, p in zip(copies, params)))
@@ -98,7 +101,7 @@ def run(
     recipe:Recipe=Recipe(),        # What to run
     data:Digits|None=None,         # By default those that the recipe's source names
     closed:bool=True,              # Use the closed form where there is one?
-    after_step:Callable|None=None, # Called with copies of the parameters after each step of the first epoch
+    after_step:Callable|None=None, # Gets copies of the parameters after each step of epoch 1
 ) -> Iterator[Record]:             # `recipe.epochs + 1` of them
     "Train as `recipe` says: a record for the untrained model, then one after each epoch"
     device = pick_device(recipe.device)
@@ -109,4 +112,5 @@ def run(
     yield _record(0, before, model, data, loss_func)
     if closed and recipe.is_linear: epochs = _closed_epochs(recipe, begun, after_step)
     else: epochs = _autograd_epochs(begun, after_step)
-    for epoch in range(1, recipe.epochs + 1): yield _record(epoch, next(epochs), model, data, loss_func)
+    for epoch in range(1, recipe.epochs + 1):
+        yield _record(epoch, next(epochs), model, data, loss_func)

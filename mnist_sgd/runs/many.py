@@ -23,8 +23,9 @@ def _shared(recipe):
 def _parameters(recipes, device):
     "Weights `[784,K]` and biases `[K]`"
     models = [make_model(r) for r in recipes]
-    w, b = (torch.stack(ts, 1).detach().to(device) for ts in zip(*((m.weight[0], m.bias) for m in models)))
-    return w, b[0]
+    w = torch.stack([m.weight[0] for m in models], 1).detach()
+    b = torch.cat([m.bias for m in models]).detach()
+    return w.to(device), b.to(device)
 
 # %% ../../nbs/runs/many.ipynb #c95325b1
 @torch.no_grad()
@@ -40,7 +41,8 @@ def _run_group(recipes, data):
         accs = torch.func.vmap(batch_accuracy, (1, None))(preds, valid_y)
         numbers = train_loss, mean_losses(recipe.loss, preds, valid_y), accs
         weights, biases = w.T.cpu()[:,None].contiguous(), b.cpu()[:,None].clone()
-        return [Record(epoch, *n, ps) for *n, ps in zip(*(t.tolist() for t in numbers), zip(weights, biases))]
+        rows = zip(*(t.tolist() for t in numbers), zip(weights, biases))
+        return [Record(epoch, *row) for row in rows]
     histories = [records(0, mean_losses(recipe.loss, data.train_x@w + b, train_y))]
     epochs = closed_epochs(recipe, w, b, lr, dl)
     histories += [records(epoch, next(epochs)) for epoch in range(1, recipe.epochs + 1)]
@@ -50,7 +52,7 @@ def run_many(
     recipes,   # `Recipe`s; those that can share their batches are trained together
     data=None, # `Digits`; by default those that the first recipe's source names
 ): # A `Run` for each recipe, in order
-    "Train all `recipes`, as many at once as can be; raises `ValueError` where their devices or sources differ"
+    "Train all `recipes`, many at once; raises `ValueError` where their devices or sources differ"
     recipes = list(recipes)
     if not recipes: return []
     if len({(r.device, r.source) for r in recipes}) > 1:
@@ -61,5 +63,6 @@ def run_many(
     for i, r in enumerate(recipes): groups.setdefault(_shared(r) or i, []).append(i)
     for idxs in groups.values():
         group = [recipes[i] for i in idxs]
-        histories.update(zip(idxs, _run_group(group, data) if len(group) > 1 else [tuple(run(group[0], data))]))
+        found = _run_group(group, data) if len(group) > 1 else [tuple(run(group[0], data))]
+        histories.update(zip(idxs, found))
     return [Run(r, histories[i], str(device)) for i, r in enumerate(recipes)]

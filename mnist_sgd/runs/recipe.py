@@ -11,24 +11,35 @@ from dataclasses import Field, dataclass, field, fields
 from numbers import Integral, Real
 
 # %% ../../nbs/runs/recipe.ipynb #c467c4ee
-def _field(default, help, row=None, label='', choices=(), above=None, least=None, below=None, slider=None):
-    """A field of `Recipe` with a default and, in words, what it is; its `row` in the lab and its label there;
-    the words it may be, or the numbers: above one, from one up (`least`), below one; and the slider's ends"""
-    return field(default=default, metadata=dict(help=help, row=row, label=label, choices=choices,
-                                                above=above, least=least, below=below, slider=slider))
+def _field(
+    default,     # Its value where none is given
+    help,        # What it is, in words
+    row=None,    # Its row in the lab; None for no control
+    label='',    # What its control is called there, if not by its own name
+    choices=(),  # The words it may be
+    above=None,  # It has to be above this number
+    least=None,  # or at least this one
+    below=None,  # and below this one
+    slider=None, # The slider's ends, as for `slider`
+): # A dataclass field
+    "A field of `Recipe`, which carries its bounds and its control"
+    metadata = dict(help=help, row=row, label=label, choices=choices,
+                    above=above, least=least, below=below, slider=slider)
+    return field(default=default, metadata=metadata)
 
-_kinds = {float: (Real, 'a number'), int: (Integral, 'a whole number'), bool: (bool, 'True or False'),
-          str: (str, 'a word')}
+_kinds = {float: (Real, 'a number'), int: (Integral, 'a whole number'),
+          bool: (bool, 'True or False'), str: (str, 'a word')}
 _too_large = {float: 1e30, int: 2**31}
 _devices = re.compile(r'auto|cpu|mps|cuda(:\d+)?')
 
 def _checked(f, value):
-    "`value` as a plain Python value of the field `f`; raises `ValueError` where the field cannot be that"
+    "`value` as a plain Python value for the field `f`; raises `ValueError` for what it cannot be"
     def need(ok, want):
         if not ok: raise ValueError(f"{f.name}={value!r}: {want}")
     kind, want = _kinds[f.type]
     m = f.metadata
-    need(isinstance(value, kind) and (f.type is bool or not isinstance(value, bool)), f'give {want}')
+    is_stray_bool = isinstance(value, bool) and f.type is not bool
+    need(isinstance(value, kind) and not is_stray_bool, f'give {want}')
     if f.type in _too_large: need(not abs(value) >= _too_large[f.type], 'give a smaller number')
     if m['above'] is not None: need(value > m['above'], f"give {want} above {m['above']}")
     if m['least'] is not None:
@@ -37,29 +48,35 @@ def _checked(f, value):
         need(bounded, f"give {want} from {m['least']} {end.strip() or 'up'}")
     if m['choices']: need(value in m['choices'], f"choose {' or '.join(m['choices'])}")
     if f.name == 'device': need(_devices.fullmatch(value), 'choose auto, cpu, cuda, cuda:1 or mps')
-    return f.type(value)                                   # a number of numpy's becomes one of Python's
+    return f.type(value)                               # numpy's number becomes one of Python's
 
 @dataclass(frozen=True)
 class Recipe:
-    "All that a run depends on; raises `ValueError`, naming the field, for a value that cannot be used"
+    "All that a run depends on; raises `ValueError`, naming the field, for an unusable value"
     lr: float = _field(1., 'learning rate: the length of a step, in gradients', row=0, above=0,
                        slider=dict(low=.001, high=10_000, step=.1, log=True))
-    epochs: int = _field(20, 'passes over the training set', row=0, above=0, slider=dict(low=1, high=60))
+    epochs: int = _field(20, 'passes over the training set', row=0, above=0,
+                         slider=dict(low=1, high=60))
     batch_size: int = _field(256, 'pictures in a step', row=1, above=0,
                              slider=dict(low=4, high=8192, log=True, base=2))
     shuffle: bool = _field(False, 'a new order of the pictures in every epoch', row=0)
-    init: str = _field('linear', 'how weights start: as `nn.Linear` draws them, normal with spread std, or zero',
-                       row=2, choices=('linear', 'randn', 'zeros'))
-    std: float = _field(1., 'spread of the weights, for init=randn', row=1, label='std (for randn)', least=0,
+    init: str = _field('linear', 'how weights start: as `nn.Linear` draws them, '
+                       'normal with spread std, or zero', row=2,
+                       choices=('linear', 'randn', 'zeros'))
+    std: float = _field(1., 'spread of the weights, for init=randn', row=1,
+                        label='std (for randn)', least=0,
                         slider=dict(low=.001, high=100, step=.1, log=True))
-    seed: int = _field(42, 'seed of the weights and of the order', row=1, least=0, slider=dict(low=0, high=100))
+    seed: int = _field(42, 'seed of the weights and of the order', row=1, least=0,
+                       slider=dict(low=0, high=100))
     loss: str = _field('mnist_loss', 'what is made small', row=2,
                        choices=('mnist_loss', 'squared', 'cross_entropy'))
     zero_grad: bool = _field(True, 'forget the gradient after each step', row=0)
     momentum: float = _field(0., 'share of the last step that is kept', row=1, least=0, below=1,
                              slider=dict(low=0., high=.99, step=.01))
-    model: str = _field('linear', 'a line, or a net with one hidden layer', row=2, choices=('linear', 'net'))
-    device: str = _field('auto', 'cpu, cuda, mps, or auto: cuda where there is one, else cpu', row=2)
+    model: str = _field('linear', 'a line, or a net with one hidden layer', row=2,
+                        choices=('linear', 'net'))
+    device: str = _field('auto', 'cpu, cuda, mps, or auto: cuda where there is one, else cpu',
+                         row=2)
     source: str = _field('auto', 'which pictures: MNIST where it can be had, or redrawn ones',
                          choices=('auto', 'mnist', 'offline'))
 
@@ -82,9 +99,9 @@ def recipe_text(
     recipe, # `Recipe`
 ): # Such as `lr=1, epochs=20, shuffle=on`
     "One line that `parse_recipe` turns back into `recipe`"
-    values = {f.name: getattr(recipe, f.name) for f in fields(recipe)}
-    default = {f.name: f.default for f in fields(recipe)}
-    return ', '.join(f'{n}={_to_text(v)}' for n, v in values.items() if n in ('lr', 'epochs') or v != default[n])
+    def is_told(f): return f.name in ('lr', 'epochs') or getattr(recipe, f.name) != f.default
+    told = filter(is_told, fields(recipe))
+    return ', '.join(f'{f.name}={_to_text(getattr(recipe, f.name))}' for f in told)
 
 # %% ../../nbs/runs/recipe.ipynb #e9991623
 _words = dict(on=True, off=False, true=True, false=False)
@@ -104,7 +121,8 @@ def parse_recipe(
     for part in filter(None, (p.strip() for p in text.split(','))):
         name, eq, value = (s.strip() for s in part.partition('='))
         if not eq: raise ValueError(f"{part!r}: write name=value, such as lr=1")
-        if name not in known: raise ValueError(f"unknown field {name!r}; a recipe has {', '.join(known)}")
+        if name not in known:
+            raise ValueError(f"unknown field {name!r}; a recipe has {', '.join(known)}")
         if name in values: raise ValueError(f"{name} is given twice")
         if '=' in value: raise ValueError(f"{part}: put commas between the fields")
         values[name] = _from_text(known[name], value)

@@ -14,7 +14,7 @@ import numpy as np
 class Record:
     "Where a run stands after an epoch"
     epoch: int         # 0 is before the first step
-    train_loss: float  # Mean over the pictures, each measured when its batch came (epoch 0: all of them at once)
+    train_loss: float  # Mean over the pictures, each when its batch came (epoch 0: all at once)
     valid_loss: float  # Of the whole validation set
     accuracy: float    # Of the whole validation set, from 0 to 1
     params: tuple      # Copies of the parameters, on the CPU
@@ -23,18 +23,19 @@ class Record:
 @dataclass(frozen=True, eq=False)
 class Run:
     "A recipe and what has come of it so far"
-    recipe: object     # `Recipe`
-    history: tuple     # `Record`s, epoch 0 first
-    device: str        # Where it ran
-    glances: tuple = ()# A `Glance` for each record, where they were taken
-    first: object = None # The `FirstEpoch`, where it was looked at
-    place: tuple = ()  # Epoch, batch and loss at which it broke, where it was looked for
-    lit: object = None # Which pixels are ever lit, `[784]`, where it is known
+    recipe: object          # `Recipe`
+    history: tuple          # `Record`s, epoch 0 first
+    device: str             # Where it ran
+    diagnostics: tuple = () # `Diagnostics` for each record, where they were made
+    first: object = None    # The `FirstEpoch`, where it was looked at
+    broke_at: tuple = ()    # Epoch, batch and loss at which it broke, where it was looked for
+    ever_lit: object = None # Which pixels are ever lit, `[784]`, where it is known
 
     @property
     def broken(self):
         "The first record that is not a number any more, or None"
-        return next((r for r in self.history if not np.isfinite([r.train_loss, r.valid_loss]).all()), None)
+        def is_broken(r): return not np.isfinite([r.train_loss, r.valid_loss]).all()
+        return next((r for r in self.history if is_broken(r)), None)
 
     def epochs_to(self,
         accuracy, # From 0 to 1

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 _first_factor = {'mm': 0, 'mv': 0, 'dot': 0, 'addmm': 1, 'addmm_': 1, 'addmv': 1, 'addmv_': 1}
 
 class OtherOrder(TorchDispatchMode):
-    "`with OtherOrder(seed):` adds the terms of every product in another order, as another processor might"
+    "`with OtherOrder(seed):` adds up products in another order, as another processor might"
     def __init__(self,
         seed:int, # Which order: each seed plays another computer
     ):

@@ -11,7 +11,9 @@ import ipywidgets as w
 import traitlets as t
 
 # %% ../../nbs/widgets/controls.ipynb #78388f4b
-def _step_value(v, log, whole): return round(v) if whole else float(f'{v:.3g}') if log else round(float(v), 6)
+def _step_value(v, log, whole):
+    if whole: return round(v)
+    return float(f'{v:.3g}') if log else round(float(v), 6)
 
 def slider(
     value,      # Where it starts; a whole number makes a control of whole numbers
@@ -28,12 +30,15 @@ def slider(
     def unit(v): return math.log(v, base) if log else v
     def inside(v): return min(max(v, low), high)
     def same_step(v): return abs(unit(v) - unit(inside(control.value))) <= .501*step
-    texts = (w.IntText, w.BoundedIntText) if whole else (w.FloatText, w.BoundedFloatText)
-    box = texts[not free](value, description=label, style=dict(description_width='7.5em'),
-                          layout=w.Layout(width='13.5em'), **({} if free else dict(min=low, max=high)))
+    if free: text = w.IntText if whole else w.FloatText
+    else: text = w.BoundedIntText if whole else w.BoundedFloatText
+    ends = {} if free else dict(min=low, max=high)
+    box = text(value, description=label, **ends, layout=w.Layout(width='13.5em'),
+               style=dict(description_width='7.5em'))
     kind = w.FloatLogSlider if log else w.IntSlider if whole else w.FloatSlider
-    bar = kind(inside(value), min=round(unit(low), 6), max=round(unit(high), 6), step=step, readout=False,
-               layout=w.Layout(width='12em', min_width='8em'), **(dict(base=base) if log else {}))
+    bar = kind(inside(value), min=round(unit(low), 6), max=round(unit(high), 6), step=step,
+               readout=False, layout=w.Layout(width='12em', min_width='8em'),
+               **(dict(base=base) if log else {}))
     control = w.HBox([box, bar], layout=w.Layout(flex_flow='row wrap'))
     control.add_class('mnist-sgd-number')
     control.add_traits(value=t.Int() if whole else t.Float())
@@ -46,23 +51,26 @@ def slider(
         box.value = change['new']
         if box.value != change['new']: control.value = box.value
         if not same_step(bar.value): bar.value = inside(control.value)
-    bar.observe(dragged, 'value'); box.observe(typed, 'value'); control.observe(changed, 'value')
+    bar.observe(dragged, 'value')
+    box.observe(typed, 'value')
+    control.observe(changed, 'value')
     return control
 
 # %% ../../nbs/widgets/controls.ipynb #3bddbe72
 def presses(
-    names,    # What the buttons say
-    most=100, # So many presses are kept; more do nothing
+    names,           # What the buttons say
+    max_presses=100, # So many are kept; more do nothing
 ): # ipywidgets box whose `value` is a tuple of names
     "A row of buttons that remembers what was pressed, in order"
     control = w.HBox(layout=w.Layout(flex_flow='row wrap'))
     control.add_traits(value=t.Tuple())
     def button(text, action, **style):
         b = w.Button(description=text, layout=w.Layout(width='auto'), **style)
-        b.on_click(lambda _: setattr(control, 'value', action(control.value)[:most]))
+        b.on_click(lambda _: setattr(control, 'value', action(control.value)[:max_presses]))
         return b
-    control.children = [*(button(n, lambda v, n=n: (*v, n), button_style='primary') for n in names),
-                        button('undo', lambda v: v[:-1]), button('start over', lambda v: ())]
+    def press(name): return button(name, lambda pressed: (*pressed, name), button_style='primary')
+    control.children = [*map(press, names), button('undo', lambda pressed: pressed[:-1]),
+                        button('start over', lambda pressed: ())]
     return control
 
 # %% ../../nbs/widgets/controls.ipynb #switch-choice

@@ -10,11 +10,12 @@ import contextvars, threading, traceback
 
 # %% ../../nbs/widgets/worker.ipynb #e0e1c2cf
 class Worker:
-    "One thread that runs the newest job; a job gets a function that says whether a newer one is waiting"
+    "One thread that runs the newest job; a job gets a function that says if a newer one waits"
     idle = 10. # Seconds without work after which the thread ends; the next job starts a new one
 
     def __init__(self):
-        self._cond, self._job, self._thread = threading.Condition(), None, None
+        self._cond = threading.Condition()
+        self._job = self._thread = None
         self._busy = self._leave = False
 
     def submit(self,
@@ -25,23 +26,28 @@ class Worker:
             self._job, self._leave = job, False
             if self._thread is None:
                 run_in_context = contextvars.copy_context().run
-                self._thread = threading.Thread(target=run_in_context, args=(self._loop,), daemon=True,
-                                                name='mnist_sgd worker')
+                self._thread = threading.Thread(target=run_in_context, args=(self._loop,),
+                                                daemon=True, name='mnist_sgd worker')
                 self._thread.start()
             self._cond.notify_all()
 
     def _loop(self):
         import torch
-        torch.set_num_threads(1)  # for work this small, threads that wait for each other are slower than one alone
+        torch.set_num_threads(1)  # work this small is slower on threads that wait for each other
         while True:
             with self._cond:
                 self._cond.wait_for(lambda: self._job or self._leave, self.idle)
-                if not self._job: self._thread = None; return
-                job, self._job, self._busy = self._job, None, True
+                if not self._job:
+                    self._thread = None
+                    return
+                job, self._job = self._job, None
+                self._busy = True
             try: job(lambda: self._leave or self._job is not None)
             except BaseException: traceback.print_exc()  # whatever it was, the next job must run
             finally:
-                with self._cond: self._busy = False; self._cond.notify_all()
+                with self._cond:
+                    self._busy = False
+                    self._cond.notify_all()
 
     def forget(self):
         "Drop the job that waits, if there is one"
@@ -49,10 +55,13 @@ class Worker:
 
     def end(self):
         "Forget what waits, ask what runs to stop, and let the thread go; `submit` starts a new one"
-        with self._cond: self._job, self._leave = None, True; self._cond.notify_all()
+        with self._cond:
+            self._job, self._leave = None, True
+            self._cond.notify_all()
 
     def wait(self,
         timeout=60, # Seconds
     ): # Was it finished in time?
         "Until no job runs and none waits"
-        with self._cond: return self._cond.wait_for(lambda: not self._busy and self._job is None, timeout)
+        def idle(): return not self._busy and self._job is None
+        with self._cond: return self._cond.wait_for(idle, timeout)
