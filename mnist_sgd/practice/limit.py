@@ -7,12 +7,14 @@ __all__ = ['tick', 'patience', 'TooLong', 'within']
 
 # %% ../../nbs/practice/limit.ipynb #b8fdede3
 import ctypes, signal, sys, threading, time
+from typing import Callable
 
 # %% ../../nbs/practice/limit.ipynb #6098afc8
 class TooLong(BaseException):
     "Time is up; no `Exception`, so that `except Exception` in an answer does not catch it"
 
-tick, patience = .03, 10  # seconds from one look at the clock to the next; limits that may pass on the wall
+tick = .03    # Seconds from one look at the clock to the next
+patience = 10 # How many limits may pass on the wall
 
 def _imports(frame, end):
     "Is Python importing something, in `frame` or in what called it, up to the code `end`?"
@@ -22,8 +24,9 @@ def _imports(frame, end):
     return False
 
 def _deadline(seconds, work, end):
-    "A function of the frame that is running: is time up? `work()` is the time that its thread has worked"
-    begun, before, spent = time.monotonic(), work(), 0.
+    "A function of the running frame: is time up? `work()` is the time that its thread has worked"
+    begun = time.monotonic()
+    before, spent = work(), 0.
     def is_up(frame):
         nonlocal before, spent
         now, imports = work(), _imports(frame, end)
@@ -33,22 +36,22 @@ def _deadline(seconds, work, end):
     return is_up
 
 def _by_signal(seconds, f):
-    running, is_up = [True], _deadline(seconds, time.thread_time, _by_signal.__code__)
+    is_running, is_up = True, _deadline(seconds, time.thread_time, _by_signal.__code__)
     def ring(signum, frame):
-        if running and is_up(frame): raise TooLong
+        if is_running and is_up(frame): raise TooLong
     before = signal.signal(signal.SIGALRM, ring)
     try:
         signal.setitimer(signal.ITIMER_REAL, tick, tick)
         try: return f()
-        finally: running.clear()
+        finally: is_running = False
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 # %% ../../nbs/practice/limit.ipynb #a1dfd36a
 def _work_of(ident):
-    "A function: the time that thread `ident` has worked; the time on the wall where nobody else can know"
-    if not hasattr(time, 'pthread_getcpuclockid'): return time.monotonic           # macOS and Windows
+    "A function: how long thread `ident` has worked; the time on the wall where that is not known"
+    if not hasattr(time, 'pthread_getcpuclockid'): return time.monotonic     # macOS and Windows
     clock = time.pthread_getcpuclockid(ident)
     return lambda: time.clock_gettime(clock)
 
@@ -65,13 +68,15 @@ def _by_thread(seconds, f):
         try: return f()
         finally: done.set()
     finally:
-        done.set(); watcher.join()
-        plant(thread, None)                              # take back what was planted and has not been raised yet
+        done.set()
+        watcher.join()
+        plant(thread, None)                              # take back what has not been raised yet
 
 def within(
-    seconds, # Of work, at most
-    f,       # Called without arguments
-): # What `f` returns
+    seconds:float,      # Of work, at most
+    f:Callable,         # Called without arguments
+) -> object:            # What `f` returns
     "Call `f`; raises `TooLong` in the middle of it when time is up"
-    main = threading.current_thread() is threading.main_thread()
-    return (_by_signal if main and hasattr(signal, 'setitimer') else _by_thread)(seconds, f)
+    is_main = threading.current_thread() is threading.main_thread()
+    stop = _by_signal if is_main and hasattr(signal, 'setitimer') else _by_thread
+    return stop(seconds, f)

@@ -11,34 +11,44 @@ from dataclasses import dataclass
 
 # %% ../../nbs/practice/progress.ipynb #e55b82bc
 class Progress:
-    "Exercises that there are, those solved, and guesses made, each as `'03/slope'`"
-    def __init__(self): self.exercises, self.solved, self.guesses, self.path = set(), set(), {}, None
+    "The exercises there are, those solved, and the guesses made, each as `'03/slope'`"
+    def __init__(self):
+        self.exercises = set() # Those that there are
+        self.solved = set()    # Those that were solved
+        self.guesses = {}      # Was the first guess at a question right?
+        self.path = None       # File to keep them in, or None
 
-    def line(self, lesson):
+    def line(self,
+        lesson:str, # Such as '03_grad'
+    ) -> str:
         "What was done in `lesson`, in one line"
-        def mine(keys): return [k for k in keys if k.startswith(f'{lesson[:2]}/')]
-        all_, solved, guesses = (mine(keys) for keys in (self.exercises, self.solved, self.guesses))
-        right = sum(self.guesses[k] for k in guesses)
-        foreseen = f', {right} of {len(guesses)} predictions right at the first guess' if guesses else ''
-        return f'{lesson}: {len(solved)} of {len(set(all_) | set(solved))} exercises solved{foreseen}.'
+        def mine(keys): return {k for k in keys if k.startswith(f'{lesson[:2]}/')}
+        solved, guesses = mine(self.solved), mine(self.guesses)
+        known = mine(self.exercises) | solved
+        text = f'{lesson}: {len(solved)} of {len(known)} exercises solved'
+        if guesses:
+            right = sum(self.guesses[k] for k in guesses)
+            text += f', {right} of {len(guesses)} predictions right at the first guess'
+        return text + '.'
 
 # %% ../../nbs/practice/progress.ipynb #995442c8
 def _read(path):
-    "Solved exercises and guesses in a file; nothing, if there is no such file or it makes no sense"
+    "Solved exercises and guesses in a file; nothing if there is no such file or it makes no sense"
     try:
         with open(path, encoding='utf-8') as f: known = json.load(f)
     except (OSError, ValueError): return set(), {}
     if not isinstance(known, dict): return set(), {}
     solved, guesses = known.get('solved'), known.get('guesses')
-    return ({k for k in solved if isinstance(k, str)} if isinstance(solved, list) else set(),
-            {k: v for k, v in guesses.items() if isinstance(v, bool)} if isinstance(guesses, dict) else {})
+    if not isinstance(solved, list): solved = []
+    if not isinstance(guesses, dict): guesses = {}
+    return ({k for k in solved if isinstance(k, str)},
+            {k: v for k, v in guesses.items() if isinstance(v, bool)})
 
 def _write(path, solved, guesses):
     "All of it or, where the file cannot be written, nothing"
-    temporary = None
+    temporary, folder = None, os.path.dirname(os.path.abspath(path))
     try:
-        with tempfile.NamedTemporaryFile('w', dir=os.path.dirname(os.path.abspath(path)), delete=False,
-                                         encoding='utf-8') as f:
+        with tempfile.NamedTemporaryFile('w', dir=folder, delete=False, encoding='utf-8') as f:
             temporary = f.name
             json.dump(dict(solved=sorted(solved), guesses=guesses), f, indent=1)
         os.replace(temporary, path)
@@ -55,22 +65,34 @@ def _save():
     session.guesses = guesses | session.guesses
     _write(session.path, session.solved, session.guesses)
 
-def note_exercise(lesson, name):
+def note_exercise(
+    lesson:str, # Two digits
+    name:str,   # Of the exercise
+) -> None:
     "Count an exercise in"
     session.exercises.add(f'{lesson}/{name}')
 
-def note_solved(lesson, name):
+def note_solved(
+    lesson:str, # Two digits
+    name:str,   # Of the exercise
+) -> None:
     "Remember that an exercise is solved"
-    session.solved.add(f'{lesson}/{name}'); _save()
+    session.solved.add(f'{lesson}/{name}')
+    _save()
 
-def note_guess(lesson, question, right):
+def note_guess(
+    lesson:str,   # Two digits
+    question:str, # What was asked
+    right:bool,   # Was the guess right?
+) -> None:
     "Remember whether a guess was right; the first answer to a question counts"
-    session.guesses.setdefault(f'{lesson}/{question}', bool(right)); _save()
+    session.guesses.setdefault(f'{lesson}/{question}', bool(right))
+    _save()
 
 # %% ../../nbs/practice/progress.ipynb #eed8749f
 def keep_progress(
-    path='progress.json', # File beside the notebook; None to stop keeping
-):
+    path:str|os.PathLike|None='progress.json', # File beside the notebook; None to stop keeping
+) -> None:
     "Keep what was done in a file, and go on from what it holds; deleting the file does no harm"
     session.path = None if path is None else os.path.abspath(path)
     _save()
@@ -83,8 +105,10 @@ class ProgressLine:
     def _repr_html_(self): return f'<p role="status">{self.text}</p>'
 
 def progress(
-    lesson, # Such as '03_grad'
-): # `ProgressLine`
+    lesson:str, # Such as '03_grad'
+) -> ProgressLine:
     "Exercises solved and predictions right in `lesson`"
-    forgetful = ' It counts since the kernel started; keep_progress() would keep it in a file.'
-    return ProgressLine(session.line(lesson) + forgetful*(session.path is None))
+    text = session.line(lesson)
+    if session.path is None:
+        text += ' It counts since the kernel started; keep_progress() would keep it in a file.'
+    return ProgressLine(text)
