@@ -13,8 +13,9 @@ from ..practice.diagnose import same
 
 # %% ../../nbs/exercises/beyond.ipynb #5380b6d1
 @exercise('09',
-          'How many parameters has a net that goes from 784 pixels through 30 hidden numbers to 1 '
-          'score? Give a number.', is_value=True, parse=_number, same=lambda got, want: got == want,
+          'How many parameters does a net have that goes from 784 pixels through 30 hidden '
+          'units to 1 score? Give a number.',
+          is_value=True, parse=_number, same=lambda got, want: got == want,
           hints=('There are two layers, and each has weights and biases.',
                  'A layer from `a` numbers to `b` has `a*b` weights and `b` biases.',
                  '784*30 weights and 30 biases, then 30*1 and 1.'),
@@ -52,10 +53,10 @@ def _workers(*sizes):
     return grads, list(sizes)
 
 @exercise('09',
-          'Write `my_average_grads(grads_by_worker, sizes)`. Each worker has a list of gradients, '
-          'one tensor a parameter, each the gradient of the mean loss over *its* pictures; '
-          '`sizes` says how many pictures it had. Return a list with the gradient of the mean '
-          'loss over all pictures, one tensor a parameter.',
+          'Write `my_average_grads(grads_by_worker, sizes)`. Each worker has a list of '
+          'gradients, one tensor per parameter, each the gradient of the mean loss over *its* '
+          'images; `sizes` says how many images each worker had. Return a list with the '
+          'gradient of the mean loss over all images, one tensor per parameter.',
           cases=lambda: [_workers(5), _workers(2, 2), _workers(3, 1), _workers(1, 3),
                          _workers(4, 2, 1)],
           hints=('For one parameter at a time: which tensors belong together?',
@@ -161,9 +162,9 @@ def _sizes_along_rows(workers, sizes): return _astray(workers, sizes, torch.clon
 
 # %% ../../nbs/exercises/beyond.ipynb #7ff96d5a
 @exercise('09',
-          'Train an epoch on all 12,396 pictures, in batches of 64, with `Accumulate(opt, 4)`. '
-          'How many *pictures* have put their gradient into `.grad` when the epoch ends, without '
-          'a move that used it? Give a number.',
+          'Train an epoch on all 12,396 images, in batches of 64, with `Accumulate(opt, 4)`. '
+          'When the epoch ends, how many *images* have put a gradient into `.grad` that no '
+          'step has used? Give a number.',
           is_value=True, parse=_number, same=lambda got, want: got == want,
           hints=('How many batches are there, and how many pictures has the last one?',
                  '193 full batches and a short one. Every fourth batch makes a move, so how many '

@@ -21,8 +21,8 @@ def _images():
 
 @exercise('00',
           'Write `to_rows(images)`. It takes whole numbers from 0 to 255 (uint8) of shape '
-          '`[n,28,28]`, and returns floats from 0 to 1 of shape `[n,784]`, a picture a row. '
-          'What stood in row 2, column 3 then stands in column 59, and what was 255 is 1.',
+          '`[n,28,28]`, and returns floats from 0 to 1 of shape `[n,784]`, one image per row. '
+          'What was in row 2, column 3 ends up in column 59, and 255 becomes 1.',
           cases=_images,
           hints=('Two things have to change: the shape, and the numbers. Do one after the other.',
                  '`reshape` can work out one of the sizes by itself if you write -1 for it.',
@@ -121,8 +121,8 @@ def _pairs():
 
 @exercise('00',
           'Write `batches(x, y, batch_size)`: a list of pairs `(xb, yb)`, in order, each with '
-          '`batch_size` rows of `x` and the same rows of `y`. The last one is shorter if need '
-          'be: 10 rows in batches of 4 make 4, 4 and 2. (A generator or a `zip` will do.)',
+          '`batch_size` rows of `x` and the same rows of `y`. The last one may be shorter: 10 '
+          'rows in batches of 4 make 4, 4 and 2. (A generator or a `zip` will do.)',
           cases=_pairs,
           observe=lambda answer, x, y, batch_size: _listed(answer(x, y, batch_size)),
           hints=('At which rows do the batches begin?',
@@ -191,9 +191,8 @@ def _shuffled_rows(x, y, size): return [(x[i], y[i]) for i in torch.randperm(len
 
 # %% ../../nbs/exercises/data.ipynb #b81f93da
 @exercise('00',
-          'How many pictures does the last batch have, when 12,396 pictures are dealt out in '
-          '49 batches of 256? Work it out before you drag the strip to its end, and give a '
-          'number.',
+          'How many images are in the last batch when 12,396 images are dealt out in 49 '
+          'batches of 256? Work it out before you drag the strip to its end, and give a number.',
           is_value=True, parse=float, same=lambda got, want: got == want,
           hints=('All batches but the last are full.',
                  '48 full batches come first.',

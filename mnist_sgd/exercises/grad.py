@@ -297,11 +297,12 @@ def _each(batches, seed):
     return found
 
 # %% ../../nbs/exercises/grad.ipynb #9171482f
-@exercise('03', 'Write `accumulate(batches, model)`. Afterwards the `.grad` of each of the '
-                "model's parameters holds the gradient of the *mean loss over all pictures* of "
-                '`batches`, a list of `(xb, yb)`, not all equally large. Nothing of an earlier '
-                'call may be left in it. `model.parameters()` goes through them, as often as you '
-                'call it. `calc_grad(xb, yb, model)` may be used; it takes a `loss_func`, too.',
+@exercise('03',
+          "Write `accumulate(batches, model)`. Afterwards the `.grad` of each of the model's "
+          'parameters holds the gradient of the *mean loss over all images* of `batches`, a '
+          'list of `(xb, yb)`, not all the same size. Nothing from an earlier call may be left '
+          'in it. `model.parameters()` goes through the parameters, as often as you call it. '
+          'You may use `calc_grad(xb, yb, model)`; it takes a `loss_func`, too.',
           observe=_accumulated,
           cases=lambda: [(_batches(3), 1), (_batches(2, 2), 2), (_batches(4, 1), 3),
                          (_batches(3, 3, 1), 4)],

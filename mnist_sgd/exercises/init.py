@@ -28,9 +28,9 @@ def _drawn_alike(got, want):
     return exact and wide and abs(got['mean']) < .15*want['spread'] and got['beyond two spreads'] > .015
 
 @exercise('01',
-          'Write `my_init_params(size, std)`: a tensor of shape `size`, drawn from the bell curve '
-          'with mean 0 and spread `std`, that requires grad and is a leaf (what `backward()` '
-          'fills the `.grad` of).',
+          'Write `my_init_params(size, std)`: a tensor of shape `size`, drawn from the bell '
+          'curve with mean 0 and standard deviation `std`, that requires grad and is a leaf (a '
+          'tensor whose `.grad` `backward()` fills).',
           observe=_drawn, same=_drawn_alike,
           cases=lambda: [((784, 1), 1.), ((1000,), .1), ((40, 20), 10.)],
           hints=('`torch.randn(size)` draws from the bell curve with a spread of 1.',
@@ -189,9 +189,9 @@ def _scores():
     return [(torch.tensor(v)[:,None],) for v in scores]
 
 @exercise('01',
-          'Write `saturated_share(preds)`: the share of scores whose sigmoid is below 0.01 or '
-          'above 0.99, from 0 to 1. It takes *scores*, shape `[n,1]`: for -10, 0, 1 and 10 it '
-          'gives 0.5.',
+          'Write `saturated_share(preds)`: the fraction of scores whose sigmoid is below 0.01 '
+          'or above 0.99, from 0 to 1. It takes *scores*, shape `[n,1]`: for -10, 0, 1 and 10 '
+          'it gives 0.5.',
           cases=_scores,
           hints=('Scores are not confidences yet.',
                  'Two comparisons, joined by `|`, give True and False for each picture.',
@@ -242,9 +242,9 @@ def _tried_std(std):
     return dict(std=std, share=saturation(std, data.valid_x[::4], data.valid_y[::4]).saturated)
 
 @exercise('01',
-          'Find an `std` for `init_params` at which *more than half* of the validation '
-          'pictures are saturated (p below 0.01 or above 0.99), in the draw that the dial '
-          'shows. Give a number.',
+          'Find an `std` for `init_params` at which *more than half* of the validation images '
+          'are saturated (p below 0.01 or above 0.99), in the draw that the dial shows. Give a '
+          'number.',
           is_value=True, parse=float, observe=_tried_std,
           same=lambda got, want: got['share'] > .5, hints=('Wider weights make larger scores.',
                  'The lesson prints the share for four values of std.',

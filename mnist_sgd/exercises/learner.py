@@ -244,8 +244,8 @@ def _many(n, batch_size):
 # %% ../../nbs/exercises/learner.ipynb #1ed31983
 @exercise('06',
           'Write `my_validate(learn)`, with a `for` loop of your own: the accuracy of '
-          '`learn.model` over the batches of `learn.dls.valid`, from 0 to 1, exact also when the '
-          'last batch is shorter.',
+          '`learn.model` over the batches of `learn.dls.valid`, from 0 to 1, exact even when '
+          'the last batch is shorter.',
           observe=_validated,
           cases=lambda: [_scored(2, [.2, 1.5], [1., 1.]),
                          _scored(2, [.3, -1.2, .8, -.6], [1., 1., 1., 0.]),

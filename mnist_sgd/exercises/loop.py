@@ -36,8 +36,9 @@ def _step_cases():
             ([_random(3, 1), _random(1)], [_random(3, 1, seed=1), _random(1, seed=2)], .1)]
 
 @exercise('04',
-          'Write `my_step(params, lr)`. For each tensor in `params`: move it by `lr` gradients '
-          'downwards, in place and unseen by autograd, then forget its gradient.', observe=_stepped,
+          'Write `my_step(params, lr)`. For each tensor in `params`: move it downhill by `lr` '
+          'times its gradient, in place and unseen by autograd, then forget the gradient.',
+          observe=_stepped,
           same=_moved_alike,
           cases=_step_cases,
           hints=('Two moves: the step, and the forgetting. In which order?',
@@ -166,9 +167,9 @@ def _stepping(dl, lr, zero=True, sign=-1, each=True):
 # %% ../../nbs/exercises/loop.ipynb #0ee01e3b
 @exercise('04',
           'Write `my_train_epoch(model, dl, lr, params)`: one pass over `dl`. For each batch: '
-          'the gradient (`calc_grad(xb, yb, model)` or your own), a step of `lr` for each of '
-          '`params`, and forget. Write it from the list of six moves, without looking at '
-          '`train_epoch`.',
+          'compute the gradient (`calc_grad(xb, yb, model)` or your own), take a step of `lr` '
+          'for each of `params`, and forget the gradient. Write it from the list of six moves, '
+          'without looking at `train_epoch`.',
           cases=lambda: [(_batches(2), 1.), (_batches(3, 3), 1.), (_batches(4, 4, 2, seed=7), .5)],
           observe=_after_epoch, hints=('A loop over the batches, and in it what you wrote before.',
                  'Gradient, step, forget: three moves, all of them inside the loop.',
@@ -262,9 +263,9 @@ def _valid_cases():
     return [(first_pixel, _batches(*sizes, seed=seed)) for sizes, seed in cases]
 
 @exercise('04',
-          'Write `my_validate_epoch(model, valid_dl)`: the accuracy of `model` over all '
-          'pictures of the batches in `valid_dl`, from 0 to 1, exact also when the last batch '
-          'is shorter: a model that calls everything a three has 0.495584, not 0.4932.',
+          'Write `my_validate_epoch(model, valid_dl)`: the accuracy of `model` over all images '
+          'of the batches in `valid_dl`, from 0 to 1, exact even when the last batch is '
+          'shorter: a model that calls everything a three has 0.495584, not 0.4932.',
           cases=_valid_cases,
           hints=('How many are right, of how many?',
                  'Count both while you go through the batches.',

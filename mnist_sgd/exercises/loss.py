@@ -143,8 +143,10 @@ def _accuracy_cases():
         ([.1, .3, -.2, -5., 4.], [1., 1., 1., 0., 0.])
     return [(torch.tensor(p)[:,None], torch.tensor(y)[:,None]) for p, y in cases]
 
-@exercise('02', 'Write `my_accuracy(preds, yb)`: the share of pictures that are called rightly, '
-                'from 0 to 1. `preds` are scores before the sigmoid; both have shape `[n,1]`.',
+@exercise('02',
+          'Write `my_accuracy(preds, yb)`: the fraction of images that are classified '
+          'correctly, from 0 to 1. `preds` are scores before the sigmoid; both have shape '
+          '`[n,1]`.',
           cases=_accuracy_cases,
           hints=('Which scores say "a three"?',
                  'Compare twice: what the model says, and whether that is the label.',
@@ -197,8 +199,8 @@ def _one_minus_loss(preds, yb): return 1 - mnist_loss(preds, yb)
 
 # %% ../../nbs/exercises/loss.ipynb #e8bd0c1d
 @exercise('02',
-          'What is the accuracy of a model that calls *every* validation picture a three? Give '
-          'a number, to four decimals or more. (Add the share of sevens and you get 1; '
+          'What is the accuracy of a model that calls *every* validation image a three? Give a '
+          'number, to four decimals or more. (Add the fraction of sevens and you get 1; '
           '[00_data](00_data.ipynb) has the sizes.)',
           is_value=True, parse=float,
           hints=('On which pictures is it right?',
@@ -244,8 +246,8 @@ def _percentage(): return 49.5584
 
 # %% ../../nbs/exercises/loss.ipynb #f2593ee6
 @exercise('02',
-          'What is `mnist_loss` when every p is 0.5? Work it out, and give a number: it is the '
-          'same whatever the labels are.',
+          'What is `mnist_loss` when every p is 0.5? Work it out, and give a number: it does '
+          'not depend on the labels.',
           is_value=True, parse=float,
           hints=('What is the distance of 0.5 from 1, and from 0?',
                  'It does not matter which label a picture has.',

@@ -37,9 +37,11 @@ def _momentum_rounds(cls, params, lr, momentum, loss):
 
 def _values(): return [[torch.tensor([1., -2.])], [_random(2, 1), _random(1, seed=1)]]
 
-@exercise('05', 'Write a class `MyOptim(params, lr)` with two methods: `step()` moves each '
-                'parameter by `lr` gradients downwards, `zero_grad()` forgets the gradients. '
-                '`params` may be a generator, such as `model.parameters()`.', is_value=True,
+@exercise('05',
+          'Write a class `MyOptim(params, lr)` with two methods: `step()` moves each parameter '
+          'downhill by `lr` times its gradient, `zero_grad()` forgets the gradients. `params` '
+          'may be a generator, such as `model.parameters()`.',
+          is_value=True,
           observe=_optim_rounds,
           cases=lambda: [(v, .1, 'sum of p**2') for v in _values()],
           hints=('It has to remember two things: the parameters and `lr`.',
@@ -154,10 +156,10 @@ def _lr_ignored(): return _with_step(lambda p, lr: p.sub_(p.grad))
 
 # %% ../../nbs/exercises/optimizer.ipynb #c7ffc44c
 @exercise('05',
-          'Write a class `MyMomentum(params, lr, momentum)`. Each parameter has a speed of its '
-          'own, its velocity, 0 at first. `step()` makes it `momentum` times itself plus the '
-          'gradient, then moves the parameter by `lr` velocities downwards. `zero_grad()` '
-          'forgets the gradients, and not the velocities.',
+          'Write a class `MyMomentum(params, lr, momentum)`. Each parameter has a velocity of '
+          'its own, 0 at first. `step()` makes it `momentum` times itself plus the gradient, '
+          'then moves the parameter downhill by `lr` times the velocity. `zero_grad()` forgets '
+          'the gradients, but not the velocities.',
           is_value=True,
           observe=_momentum_rounds,
           cases=lambda: [(v, .1, m, 'sum of p**2') for v, m in zip(_values(), (.5, .9))],

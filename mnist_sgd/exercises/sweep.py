@@ -49,9 +49,10 @@ def _short(got, *_):
     return f'It ends with {right:,} of {n:,} right, {"one" if short == 1 else short} short of 0.95.'
 
 @exercise('08',
-          'Find the smallest learning rate with which `epochs=5, shuffle=on` ends at an accuracy '
-          'of 0.95 or more. It lies between two rows of the map: run it yourself. A factor of 2 '
-          'is near enough: with your lr it gets there, with `lr/2` it does not. Give a number.',
+          'Find the smallest learning rate with which `epochs=5, shuffle=on` ends at an '
+          'accuracy of 0.95 or more. It lies between two rows of the map: run it yourself. A '
+          'factor of 2 is close enough: with your lr the run gets there, with `lr/2` it does '
+          'not. Give a number.',
           is_value=True, parse=_number,
           observe=_edge,
           same=lambda got, want: got['accuracy'] >= .95 > got['below'], limit=60.,
@@ -115,8 +116,9 @@ def _record(epoch, accuracy):
     return Record(epoch, loss, loss, accuracy, ())
 
 @exercise('08',
-          'Write `best_lr(runs)`. It takes a list of `Run`s, such as `run_many` gives, and '
-          'returns the lr of the one that *ends* with the best accuracy.', observe=_made_up,
+          'Write `best_lr(runs)`. It takes a list of `Run`s, as `run_many` returns them, and '
+          'gives back the lr of the one that *ends* with the best accuracy.',
+          observe=_made_up,
           cases=lambda: [({.3: [.5, .9]},), ({1.: [.4, .6, .9], .1: [.5, .7, .8]},),
                          ({3.: [.5, .95, .9], .3: [.62, .8, .93], 30.: [.5, .97, .5],
                            1.: [.6, .6, .7]},),
@@ -220,8 +222,9 @@ def _run_for_lr(runs): return _best(runs, _last)
 
 # %% ../../nbs/exercises/sweep.ipynb #fa8c24bc
 @exercise('08',
-          'How many times as many pictures must a batch have for its arrows to spread a *tenth* '
-          'as much? Give a number.', is_value=True, parse=_number,
+          'How many times as many images must a batch have for its arrows to scatter a *tenth* '
+          'as much? Give a number.',
+          is_value=True, parse=_number,
           same=lambda got, want: abs(got - want) < .5,
           hints=('In the lesson: how many times as many pictures for a quarter of the spread?',
                  '16 times for a quarter, and 16 is 4 times 4. It is the root that counts.',
