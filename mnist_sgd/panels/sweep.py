@@ -57,7 +57,8 @@ class SweepPanel(Panel):
         last, epochs = state.history[-1].epoch, self.controls['epoch'].children[1].max + 1
         width, height = 700/epochs, 160/n
         mark = (f'<rect x="{50 + last*width:.1f}" y="{22 + (n - 1 - row)*height:.1f}" '
-                f'width="{width:.1f}" height="{max(height, 3):.1f}" fill="none" stroke="{red}" stroke-width="2"/>')
+                f'width="{width:.1f}" height="{max(height, 3):.1f}" '
+                f'fill="none" stroke="{red}" stroke-width="2"/>')
         ends = ''.join(f'<text x="46" y="{y}" text-anchor="end">{self.lrs[i]:g}</text>'
                        for i, y in ((0, 182), (-1, 32)))
         title = 'accuracy by lr (up) and epoch (right), from dark (0.45) to bright (1)'
@@ -128,7 +129,8 @@ class CompassPanel(Panel):
         tips = [place(state['at'] + a) for a in self._scaled(state)]
         arrows = ''.join(f'<path d="M{x:.1f} {y:.1f}L{u:.1f} {v:.1f}"/>' for u, v in tips)
         return (f'<svg viewBox="0 0 600 {height:.0f}" width="100%" style="max-width:700px" '
-                f'role="img" aria-label="{self.summary(state)}" data-batch-size="{state["batch_size"]}" '
+                f'role="img" aria-label="{self.summary(state)}" '
+                f'data-batch-size="{state["batch_size"]}" '
                 f'data-epoch="{state["epoch"]}"><image width="600" height="{height:.0f}" '
                 f'preserveAspectRatio="none" href="data:image/png;base64,{self.map}"/>'
                 f'<polyline points="{path}" fill="none" stroke="white"/>'
@@ -153,5 +155,5 @@ class CompassPanel(Panel):
         arrows, after = state['arrows'], f"after epoch {state['epoch']}"
         mean, right = arrows.mean(0).norm().item(), (arrows[:,0] > 0).sum()
         if not mean: return f'{after.capitalize()} there is no gradient left to point anywhere.'
-        return (f"40 batches of {state['batch_size']} {after}: {right} arrows point to the right half; "
-                f'they spread by {spread(arrows)/mean:.2f} times the length of their mean.')
+        return (f"40 batches of {state['batch_size']} {after}: {right} arrows point to the right "
+                f'half; they spread by {spread(arrows)/mean:.2f} times the length of their mean.')
