@@ -1,7 +1,20 @@
 "The house keeps its rules: who may import whom, what stands at the top, how long a line is"
-import os, re, shutil, subprocess, sys
+import io, math, os, re, shutil, subprocess, sys
+import xml.etree.ElementTree as ET
+from base64 import b64decode
+from collections import Counter
 from pathlib import Path
+import numpy as np, pytest
 from importlinter import cli
+from matplotlib.colors import to_hex
+from PIL import Image
+from mnist_sgd.beyond import digit_epochs
+from mnist_sgd.data import load_data
+from mnist_sgd.lab.lab import Lab
+from mnist_sgd.lab.picture import run_charts
+from mnist_sgd.panels.beyond import DigitsPanel
+from mnist_sgd.panels.live import Mystery
+from mnist_sgd.widgets.charts import chart_svg, charts_figure
 from test_project import root, tool
 
 library = [p for p in sorted((root/'mnist_sgd').rglob('*.py')) if p.name != '_modidx.py']
@@ -54,3 +67,94 @@ def test_a_field_is_one_line(tmp_path):
     env = os.environ | dict(PYTHONPATH=str(tmp_path))
     res = subprocess.run([sys.executable, '-c', follows], cwd=tmp_path, env=env, capture_output=True, text=True)
     assert res.returncode == 0, res.stderr
+
+
+class Drawn:
+    "What a reader sees of a chart; places are shares of its field, from 0 to 1"
+    def __init__(self): self.words, self.curves, self.marks, self.bars, self.images, self.ticks, self.lines, self.squares = ([] for _ in range(8))
+
+def hexed(style): return re.search(r'(?:fill|stroke):var\([\w-]+,(#\w+)\)', style)[1]
+
+def pixels(png): return np.array(Image.open(io.BytesIO(png)).convert('RGB'))
+
+def read_svg(text):
+    "What is drawn in the SVG of a chart"
+    seen, tree = Drawn(), ET.fromstring(text)
+    def share(x, y): return (float(x) - 40)/220, (180 - float(y))/150
+    for e in tree.iter():
+        style = e.get('style', '')
+        if e.tag == 'text':
+            seen.words.append(e.text)
+            if e.get('x') == '35': seen.ticks.append((share(40, float(e.get('y')) - 4)[1], e.text))
+        if e.tag == 'polyline':
+            color = None if e.get('data-run') else (hexed(style), bool(e.get('stroke-dasharray')))
+            seen.curves.append((color, [share(*p.split(',')) for p in e.get('points').split()]))
+        if e.tag == 'circle': seen.marks.append(('o', share(e.get('cx'), e.get('cy')), hexed(style)))
+        if e.tag == 'image': seen.images.append(pixels(b64decode(e.get('href').split(',')[1])))
+        if e.tag == 'rect': seen.squares.append(float(e.get('opacity')))
+        if e.tag != 'path': continue
+        if 'l8 8m0-8' in e.get('d'):
+            x, y = map(float, re.match(r'M(\S+) (\S+?)l', e.get('d')).groups())
+            seen.marks.append(('x', share(x + 4, y + 4), hexed(style)))
+        if e.get('class') == 'here': seen.lines.append(share(re.match(r'M(\S+)', e.get('d'))[1], 0)[0])
+        if e.get('class') == 'bars':
+            seen.bars += [((float(x) - 40)/220, int(h)/150, hexed(style)) for x, h in re.findall(r'M(\S+) 180v-(\d+)', e.get('d'))]
+    return seen
+
+def read_axes(ax):
+    "What is drawn in matplotlib's axes"
+    seen, place = Drawn(), (ax.transData - ax.transAxes).transform
+    legend = ax.get_legend().get_texts() if ax.get_legend() else []
+    found = [ax.get_title('left'), ax.get_xlabel(), *(t.get_text() for t in [*ax.get_xticklabels(), *ax.get_yticklabels(), *ax.texts, *legend])]
+    seen.words = [text.strip() for text in found if text]
+    seen.ticks = [(place((0, y))[1], t.get_text()) for y, t in zip(ax.get_yticks(), ax.get_yticklabels())]
+    for line in ax.lines:
+        color = to_hex(line.get_color())
+        if line.get_transform() != ax.transData: seen.lines.append(place((line.get_xdata()[0], 1))[0])
+        elif line.get_marker() != 'None': seen.marks.append((line.get_marker(), *map(tuple, place(line.get_xydata())), color))
+        else: seen.curves.append((None if line.get_alpha() else (color, line.is_dashed()), place(line.get_xydata()).tolist()))
+    seen.bars = [(place((p.get_x(), 1))[0], place((0, p.get_height()))[1], to_hex(p.get_facecolor())) for p in ax.patches]
+    shown = [np.array(i.get_array()) for a in (ax, *ax.child_axes) for i in a.images]
+    seen.images = [rgb for rgb in shown if rgb.shape[2] == 3]
+    seen.squares = [alpha for rgba in shown if rgba.shape[2] == 4 for alpha in rgba[:,:,3].ravel() if alpha]
+    return seen
+
+def near(a, b, x=.5/220 + 1e-6, y=.5/150 + 1e-6): return abs(a[0] - b[0]) <= x and abs(a[1] - b[1]) <= y
+
+@pytest.fixture(scope='module')
+def described():
+    "Charts by what they show"
+    lab = Lab(data=load_data('offline'))
+    before, good = lab.run(lr=.3, epochs=5), lab.run(lr=1., epochs=70)
+    bad, case = lab.run(loss='squared', lr=1., epochs=3), Mystery(lab.data)
+    *_, digits = digit_epochs(epochs=2)
+    return {'finished': run_charts(good, {1: before, 2: bad}), 'broken': run_charts(bad),
+            'mystery': case.charts(case.run(batch=20, shuffle=True)), 'digits': DigitsPanel().charts(digits)}
+
+@pytest.mark.parametrize('name', ['finished', 'broken', 'mystery', 'digits'])
+def test_live_and_paper_agree(described, name):
+    "SVG and matplotlib draw the same title, words, ticks, curves, marks, bars and images, in the same colours"
+    charts = described[name]
+    for chart, ax in zip(charts, charts_figure(charts).axes, strict=True):
+        svg, paper = read_svg(chart_svg(chart)), read_axes(ax)
+        assert svg.words[0] == paper.words[0] == chart.title
+        assert Counter(svg.words) == Counter(paper.words)
+        if not chart.table:
+            assert [w for _, w in svg.ticks] == [w for _, w in paper.ticks]
+            assert [h for h, _ in svg.ticks] == pytest.approx([h for h, _ in paper.ticks], abs=.004)
+        assert [color for color, _ in svg.curves] == [color for color, _ in paper.curves]
+        for (_, thinned), (_, full) in zip(svg.curves, paper.curves):
+            rest = iter(full)                          # thinned, in the same order, with the same ends
+            assert all(any(near(p, q) for q in rest) for p in thinned)
+            assert near(thinned[0], full[0]) and near(thinned[-1], full[-1])
+        wanted = [[v for v in c.values if math.isfinite(v)] for c in sorted(chart.curves, key=lambda c: not c.ghost)]
+        assert [len(full) for _, full in paper.curves] == [len(w) for w in wanted if w]
+        assert [(m, color) for m, _, color in svg.marks] == [(m, color) for m, _, color in paper.marks]
+        assert all(near(p, q) for (_, p, _), (_, q, _) in zip(svg.marks, paper.marks))
+        assert svg.lines == pytest.approx(paper.lines, abs=.003)
+        assert [color for *_, color in svg.bars] == [color for *_, color in paper.bars]
+        assert all(near(p, q, x=.01) for p, q in zip(svg.bars, paper.bars))
+        assert svg.squares == pytest.approx(paper.squares, abs=.006)
+        assert all((a == b).all() for a, b in zip(svg.images, paper.images, strict=True))
+    crosses = [m for chart in charts for m, *_ in read_svg(chart_svg(chart)).marks if m == 'x']
+    assert bool(crosses) == (name == 'broken')

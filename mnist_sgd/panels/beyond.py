@@ -12,43 +12,18 @@ import ipywidgets as w
 from matplotlib.figure import Figure
 from ..beyond import digit_epochs
 from ..runs.rounding import OtherOrder
-from ..widgets.charts import chart, colors, Curve, framed, side_by_side
+from ..widgets.charts import Chart, chart_svg, charts_figure, Curve
+from ..widgets.charts import side_by_side, signed_png, Table
 from ..widgets.controls import slider
-from ..widgets.page import purple
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/beyond.ipynb #22c69520-units
-def _units(weights, cols=6):
-    "Weights `[n,64]` of up to 30 units as one picture of 8x8 tiles, colours as numbers from 0 to 255"
-    from matplotlib import colormaps
+def _units_png(weights, cols=6):
+    "Weights `[n,64]` of up to 30 units as one image of 8x8 tiles"
     weights = weights[:30]/weights[:30].abs().amax(1, keepdim=True).clamp_min(1e-12)
     tiles = torch.zeros(-(-len(weights)//cols)*cols, 9, 9)      # a gap of one pixel after each
     tiles[:len(weights), :8, :8] = weights.nan_to_num().reshape(-1, 8, 8)
-    picture = tiles.reshape(-1, cols, 9, 9).transpose(1, 2).reshape(-1, cols*9)
-    return (255*colormaps['PuOr'](picture.numpy()/2 + .5)[:,:,:3]).astype('uint8')
-
-def _digits_svg(state):
-    from base64 import b64encode
-    import io
-    from PIL import Image
-    file, picture = io.BytesIO(), _units(state['weights'])
-    Image.fromarray(picture).save(file, 'png')
-    cells = ''.join(f'<rect x="{15*j}" y="{15*i}" width="15" height="15" '
-                    f'style="fill:{colors["b"]}" opacity="{n/40:.2f}"/>'
-                    f'<text x="{15*j + 7.5}" y="{15*i + 11}" '
-                    f'fill="{"white" if n > 20 else "currentColor"}">{n}</text>'
-                    for i, row in enumerate(state['confusion'].tolist()) for j, n in enumerate(row) if n)
-    names = ''.join(f'<text x="-8" y="{15*i + 11}">{i}</text>'
-                    f'<text x="{15*i + 7.5}" y="163">{i}</text>'
-                    for i in range(10))
-    parts = [chart(f'accuracy {state["accs"][-1]:.3f}', [Curve(state['accs'])], 30, 'epoch'),
-             framed('down: is; across: taken for',
-                    f'<g transform="translate(60,30)" font-size="9" text-anchor="middle">{cells}{names}</g>'),
-             framed('what the first layer looks for',
-                    f'<image x="30" y="30" width="180" height="{180*len(picture)/54:.0f}" '
-                    f'style="image-rendering:pixelated" '
-                    f'href="data:image/png;base64,{b64encode(file.getvalue()).decode()}"/>')]
-    return side_by_side(parts, hidden=state['hidden'], lr=f'{state["lr"]:g}', epoch=len(state['accs']) - 1)
+    return signed_png(tiles.reshape(-1, cols, 9, 9).transpose(1, 2).reshape(-1, cols*9).numpy())
 
 class DigitsPanel(Panel):
     "Sliders for hidden units and lr; accuracy, confusion matrix and what the first layer looks for"
@@ -58,29 +33,27 @@ class DigitsPanel(Panel):
 
     def work(self, hidden, lr): return digit_epochs(hidden, lr)
 
-    def svg(self, state): return _digits_svg(state)
+    @staticmethod
+    def charts(state:dict) -> list: # `Chart`s
+        accs, table = state['accs'], Table(state['confusion'].tolist(), range(10))
+        return [Chart(f'accuracy {accs[-1]:.3f}', [Curve(accs)], x_name='epoch', x_end=30),
+                Chart('down: is; across: taken for', table=table),
+                Chart('what the first layer looks for', image=_units_png(state['weights']))]
 
-    def figure(self, state):
-        fig = Figure((10, 3))
-        left, middle, right = fig.subplots(1, 3)
-        left.plot(state['accs'], color=purple)
-        left.set(xlim=(0, 30), ylim=(0, 1), xlabel='epoch', title=f"accuracy {state['accs'][-1]:.3f}")
-        middle.imshow(state['confusion'], cmap='Purples')
-        for i, row in enumerate(state['confusion'].tolist()):
-            for j, n in enumerate(row):
-                color = 'w' if n > 20 else 'k'
-                if n: middle.text(j, i, n, ha='center', va='center', fontsize=7, color=color)
-        middle.set(xticks=range(10), yticks=range(10), xlabel='taken for', ylabel='is')
-        right.imshow(_units(state['weights'])); right.axis('off')
-        right.set_title('what the first layer looks for')
-        return fig
+    def svg(self, state:dict) -> str:
+        svgs = map(chart_svg, self.charts(state))
+        return side_by_side(svgs, hidden=state['hidden'], lr=f'{state["lr"]:g}',
+                            epoch=len(state['accs']) - 1)
+
+    def figure(self, state:dict) -> Figure: return charts_figure(self.charts(state))
 
     @staticmethod
     def summary(state):
         mistakes = state['confusion'] - state['confusion'].diag().diag()
         i, j = divmod(mistakes.argmax().item(), 10)
-        return (f"hidden={state['hidden']}, lr={state['lr']:g}: accuracy {state['accs'][-1]:.3f} after "
-                f"{len(state['accs']) - 1} epochs, {state['silent']} hidden units silent; most often a {i} "
+        accs = state['accs']
+        return (f"hidden={state['hidden']}, lr={state['lr']:g}: accuracy {accs[-1]:.3f} after "
+                f"{len(accs) - 1} epochs, {state['silent']} hidden units silent; most often a {i} "
                 f"is taken for a {j}, {mistakes[i, j]} times.")
 
 # %% ../../nbs/panels/beyond.ipynb #22c69520
@@ -107,19 +80,24 @@ class ComputersPanel(Panel):
         here, there = two_computers(lr, order)
         yield dict(lr=lr, order=order, here=here['accs'], there=there['accs'])
 
-    def figure(self, state):
-        "Two curves, the other one dashed"
-        fig = Figure((6, 2.8), layout='constrained')
-        ax = fig.subplots()
-        ax.plot(state['here'], color='gray', lw=4, alpha=.5, label='this computer')
-        ax.plot(state['there'], color=purple, ls='--', label='another order')
-        ax.set(ylim=(0, 1), xlabel='epoch', ylabel='accuracy', title=f"lr {state['lr']:g}, twice")
-        ax.legend()
-        return fig
+    @staticmethod
+    def charts(state:dict) -> list: # One `Chart`
+        "Two curves, the other computer's dotted"
+        curves = [Curve(state['here'], label='here'),
+                  Curve(state['there'], 'beside', 'another order')]
+        return [Chart(f"accuracy at lr {state['lr']:g}, twice", curves,
+                      x_name='epoch', x_end=len(state['here']) - 1)]
+
+    def svg(self, state:dict) -> str:
+        svgs = map(chart_svg, self.charts(state))
+        return side_by_side(svgs, lr=f'{state["lr"]:g}', order=state['order'])
+
+    def figure(self, state:dict) -> Figure: return charts_figure(self.charts(state))
 
     def summary(self, state):
         "How far the two runs part, in a sentence"
-        gap = max(abs(a - b) for a, b in zip(state['here'], state['there']))
-        return (f"lr={state['lr']:g}, other order {state['order']}: accuracy {state['here'][-1]:.2f} here and "
-                f"{state['there'][-1]:.2f} there after {len(state['here']) - 1} epochs; "
+        here, there = state['here'], state['there']
+        gap = max(abs(a - b) for a, b in zip(here, there))
+        return (f"lr={state['lr']:g}, other order {state['order']}: accuracy {here[-1]:.2f} here "
+                f"and {there[-1]:.2f} there after {len(here) - 1} epochs; "
                 f"at most {gap:.2f} apart on the way.")

@@ -6,24 +6,23 @@
 __all__ = ['Mystery']
 
 # %% ../../nbs/panels/live.ipynb #imports
-import math
 from matplotlib.figure import Figure
-from ..lab.picture import weights_svg
+from ..data import Digits
+from ..lab.picture import weights_chart
 from ..runs.recipe import Recipe
 from ..runs.steps import first_epoch
-from ..widgets.charts import chart, colors, Curve, side_by_side
+from ..widgets.charts import Chart, chart_svg, charts_figure, Curve, side_by_side
 from ..widgets.controls import slider, switch
-from ..widgets.page import grey, orange, purple
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/live.ipynb #136855e1
 class Mystery(Panel):
     "A slider through the batches of the first epoch, and the switch that solves the case"
     def __init__(self,
-        data, # `Digits`
+        data:Digits,
     ):
         self.epochs = {on: first_epoch(Recipe(shuffle=on), data) for on in (False, True)}
-        self.lit, n = (data.train_x > 0).any(0).cpu(), len(self.epochs[False].batch) - 1
+        self.ever_lit, n = (data.train_x > 0).any(0).cpu(), len(self.epochs[False].batch) - 1
         super().__init__(dict(batch=slider(0, 0, n, label='after batch'),
                               shuffle=switch(False, 'shuffle')))
 
@@ -31,38 +30,32 @@ class Mystery(Panel):
         "Where to look: how many batches, which order, and the `FirstEpoch` in that order"
         yield batch, shuffle, self.epochs[shuffle]
 
-    def svg(self, state):
-        "Confidence and accuracy, the gradient, and the weights, with a line where the slider stands"
+    def charts(self,
+        state:tuple, # As from `work`
+    ) -> list:       # `Chart`s
+        "Confidence and accuracy, the gradient, the weights; a line where the slider stands"
         batch, shuffle, first = state
-        n = len(first.batch) - 1
-        def here(x): return f'<path d="M{40 + 220*x:.0f} 30v150" stroke="currentColor" stroke-width="2" opacity=".5"/>'
-        strip = ''.join(f'<rect x="{40 + 220*(i - 1)/n:.1f}" y="181" width="{200/n:.1f}" height="4" '
-                        f'style="fill:{colors["b" if t > .5 else "a"]}" opacity="{.3 + .7*abs(2*t - 1):.1f}"/>'
-                        for i, t in enumerate(first.threes) if i)
-        sure = [Curve(first.mean_p, 'grey', '2 2', 'mean p'), Curve(first.accuracy, label='accuracy')]
-        size = [Curve([math.nan, *(math.log10(max(g, 1e-6)) for g in first.grad_norm[1:])], 'a')]
-        parts = [chart('how sure, and how right', sure, n, 'batch', more=here(batch/n) + strip),
-                 chart('size of the gradient', size, n, 'batch', -5, 1, lambda v: f'1e{v:.0f}', here(batch/n)),
-                 weights_svg(first.params[batch], self.lit)]
-        return side_by_side(parts, batch=batch, shuffle=shuffle)
+        axis = dict(x_name='batch', x_end=len(first.batch) - 1, here=batch)
+        sure = [Curve(first.mean_p, 'beside', 'mean p'), Curve(first.accuracy, label='accuracy')]
+        return [Chart('how sure, and how right', sure, strip=first.threes[1:], **axis),
+                Chart('size of the gradient', [Curve(first.grad_norm, 'training')],
+                      low=1e-5, high=10., log=True, **axis),
+                weights_chart(first.params[batch], self.ever_lit)]
 
-    def figure(self, state):
-        "The same as a static picture"
-        batch, shuffle, first = state
-        fig = Figure((9, 2.8), layout='constrained')
-        sure, size = fig.subplots(1, 2)
-        sure.plot(first.mean_p, ':', color=grey, label='mean p')
-        sure.plot(first.accuracy, color=purple, label='accuracy')
-        sure.set(title='how sure, and how right', xlabel='batch'); sure.legend()
-        size.semilogy(first.batch[1:], first.grad_norm[1:], color=orange)
-        size.set(title='size of the gradient', xlabel='batch')
-        for ax in (sure, size): ax.axvline(batch, color='black', alpha=.5)
-        return fig
+    def svg(self, state:tuple) -> str:
+        "The charts on a page"
+        batch, shuffle, _ = state
+        return side_by_side(map(chart_svg, self.charts(state)), batch=batch, shuffle=shuffle)
+
+    def figure(self, state:tuple) -> Figure:
+        "The charts on paper"
+        return charts_figure(self.charts(state))
 
     def summary(self, state):
         "What the slider shows, in a sentence"
         batch, shuffle, first = state
-        order, p, acc = 'shuffled' if shuffle else 'in file order', first.mean_p[batch], first.accuracy[batch]
-        if not batch: return f'Before the first batch, {order}: mean p {p:.4f}, accuracy {acc:.4f}.'
-        return (f'After batch {batch} ({first.threes[batch]:.0%} threes), {order}: mean p {p:.4f}, '
-                f'accuracy {acc:.4f}; the gradient had a size of {first.grad_norm[batch]:.4f}.')
+        order = 'shuffled' if shuffle else 'in file order'
+        judged = f'mean p {first.mean_p[batch]:.4f}, accuracy {first.accuracy[batch]:.4f}'
+        if not batch: return f'Before the first batch, {order}: {judged}.'
+        return (f'After batch {batch} ({first.threes[batch]:.0%} threes), {order}: {judged}; '
+                f'the gradient had a size of {first.grad_norm[batch]:.4f}.')

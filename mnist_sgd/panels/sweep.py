@@ -16,7 +16,7 @@ from ..runs.recipe import recipe_text
 from ..sweep import compass, path_plane, plane_grid, plane_loss, spread, thinned
 from ..widgets.charts import colour_png
 from ..widgets.controls import slider
-from ..widgets.page import on_click
+from ..widgets.page import on_click, red
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/sweep.ipynb #74f1f71e
@@ -53,20 +53,24 @@ class SweepPanel(Panel):
 
     def svg(self, state):
         "The map with a mark on the chosen cell, above the picture of its run"
-        row, n, last = self.nearest(state.recipe.lr), len(self.runs), state.history[-1].epoch
-        epochs = self.controls['epoch'].children[1].max + 1
+        row, n = self.nearest(state.recipe.lr), len(self.runs)
+        last, epochs = state.history[-1].epoch, self.controls['epoch'].children[1].max + 1
         width, height = 700/epochs, 160/n
-        mark = (f'<rect x="{50 + last*width:.1f}" y="{22 + (n - 1 - row)*height:.1f}" width="{width:.1f}" '
-                f'height="{max(height, 3):.1f}" fill="none" stroke="#d7191c" stroke-width="2"/>')
+        mark = (f'<rect x="{50 + last*width:.1f}" y="{22 + (n - 1 - row)*height:.1f}" '
+                f'width="{width:.1f}" height="{max(height, 3):.1f}" '
+                f'fill="none" stroke="{red}" stroke-width="2"/>')
         ends = ''.join(f'<text x="46" y="{y}" text-anchor="end">{self.lrs[i]:g}</text>'
                        for i, y in ((0, 182), (-1, 32)))
         title = 'accuracy by lr (up) and epoch (right), from dark (0.45) to bright (1)'
         cells = ','.join(f'{lr:.4g}' for lr in self.lrs[::-1])
-        click = on_click(lr=f'[{cells}][Math.floor(y*{n})]', epoch=f'Math.floor(x*{epochs})', open=1)
-        return (f'<svg viewBox="0 0 780 200" width="100%" style="max-width:1100px" role="group" aria-label="{title}" '
-                f'font-family="sans-serif" font-size="12" fill="currentColor" data-row="{row}" data-epoch="{last}">'
-                f'<text x="50" y="14" font-weight="bold">{title}</text>{ends}<image x="50" y="22" width="700" '
-                f'height="160" preserveAspectRatio="none" style="image-rendering:pixelated;cursor:pointer" {click} '
+        click = on_click(lr=f'[{cells}][Math.floor(y*{n})]', epoch=f'Math.floor(x*{epochs})',
+                         open=1)
+        return (f'<svg viewBox="0 0 780 200" width="100%" style="max-width:1100px" role="group" '
+                f'aria-label="{title}" font-family="sans-serif" font-size="12" '
+                f'fill="currentColor" data-row="{row}" data-epoch="{last}">'
+                f'<text x="50" y="14" font-weight="bold">{title}</text>{ends}'
+                f'<image x="50" y="22" width="700" height="160" preserveAspectRatio="none" '
+                f'style="image-rendering:pixelated;cursor:pointer" {click} '
                 f'href="data:image/png;base64,{self.map}"/>{mark}</svg>' + run_svg(state))
 
     figure = staticmethod(run_figure)
@@ -76,8 +80,8 @@ class SweepPanel(Panel):
         last, asked = state.history[-1], self.controls['lr'].value
         same = math.isclose(asked, state.recipe.lr, rel_tol=.01)
         nearest = '' if same else f' (the trained lr nearest to {asked:.3g})'
-        return (f"{recipe_text(state.recipe)}{nearest}: accuracy {last.accuracy:.4f} after epoch {last.epoch}, "
-                f"loss {last.valid_loss:.4f}.")
+        return (f"{recipe_text(state.recipe)}{nearest}: accuracy {last.accuracy:.4f} "
+                f"after epoch {last.epoch}, loss {last.valid_loss:.4f}.")
 
     def _open(self, button=None):
         from mnist_sgd.lab.lab import Lab
@@ -106,11 +110,13 @@ class CompassPanel(Panel):
     def work(self, batch_size, epoch):
         "Arrows of 40 batches at the place where the run was after `epoch`"
         at = self.plane.path[epoch]
-        yield dict(batch_size=batch_size, epoch=epoch, at=at, arrows=compass(self.plane, at, batch_size, self.data))
+        arrows = compass(self.plane, at, batch_size, self.data)
+        yield dict(batch_size=batch_size, epoch=epoch, at=at, arrows=arrows)
 
     def _scaled(self, state):
-        "Arrows of a length that can be seen, whatever the place: their mean is a seventh of the picture"
-        return state['arrows'] * (self.xs[-1] - self.xs[0])/7 / state['arrows'].mean(0).norm().clamp_min(1e-12)
+        "Arrows long enough to be seen, wherever they are: their mean is a seventh of the picture"
+        arrows, seventh = state['arrows'], (self.xs[-1] - self.xs[0])/7
+        return arrows*seventh/arrows.mean(0).norm().clamp_min(1e-12)
 
     def svg(self, state):
         "The ground, the path and the arrows"
@@ -122,12 +128,13 @@ class CompassPanel(Panel):
         x, y = place(state['at'])
         tips = [place(state['at'] + a) for a in self._scaled(state)]
         arrows = ''.join(f'<path d="M{x:.1f} {y:.1f}L{u:.1f} {v:.1f}"/>' for u, v in tips)
-        return (f'<svg viewBox="0 0 600 {height:.0f}" width="100%" style="max-width:700px" role="img" '
-                f'aria-label="{self.summary(state)}" data-batch-size="{state["batch_size"]}" '
+        return (f'<svg viewBox="0 0 600 {height:.0f}" width="100%" style="max-width:700px" '
+                f'role="img" aria-label="{self.summary(state)}" '
+                f'data-batch-size="{state["batch_size"]}" '
                 f'data-epoch="{state["epoch"]}"><image width="600" height="{height:.0f}" '
                 f'preserveAspectRatio="none" href="data:image/png;base64,{self.map}"/>'
                 f'<polyline points="{path}" fill="none" stroke="white"/>'
-                f'<g stroke="#d7191c" stroke-width="1.2" opacity=".7">{arrows}</g>'
+                f'<g stroke="{red}" stroke-width="1.2" opacity=".7">{arrows}</g>'
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="white" stroke="black"/></svg>')
 
     def figure(self, state):
@@ -136,7 +143,7 @@ class CompassPanel(Panel):
         ax = fig.subplots()
         ax.contourf(self.xs, self.ys, self.ground, 25, cmap='cividis')
         ax.plot(*self.plane.path.T, 'w.-', lw=1)
-        ax.quiver(*state['at'].expand(40, 2).T, *self._scaled(state).T, color='#d7191c',
+        ax.quiver(*state['at'].expand(40, 2).T, *self._scaled(state).T, color=red,
                   angles='xy', scale_units='xy', scale=1, width=.003)
         ax.set_aspect('equal')
         ax.set_title(f"40 batches of {state['batch_size']}, after epoch {state['epoch']}")
@@ -145,8 +152,8 @@ class CompassPanel(Panel):
     @staticmethod
     def summary(state):
         "How reliable the batches are, in a sentence"
-        mean = state['arrows'].mean(0).norm().item()
-        if not mean: return f"After epoch {state['epoch']} there is no gradient left to point anywhere."
-        right = (state['arrows'][:,0] > 0).sum()
-        return (f"40 batches of {state['batch_size']} after epoch {state['epoch']}: {right} arrows point to the right "
-                f"half; they spread by {spread(state['arrows'])/mean:.2f} times the length of their mean.")
+        arrows, after = state['arrows'], f"after epoch {state['epoch']}"
+        mean, right = arrows.mean(0).norm().item(), (arrows[:,0] > 0).sum()
+        if not mean: return f'{after.capitalize()} there is no gradient left to point anywhere.'
+        return (f"40 batches of {state['batch_size']} {after}: {right} arrows point to the right "
+                f'half; they spread by {spread(arrows)/mean:.2f} times the length of their mean.')
