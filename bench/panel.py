@@ -13,9 +13,9 @@ root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root/'tests'))
 from jupyter_page import browser, jupyterlab, open_notebook
 
-cells = ['import os, threading, time, torch\nfrom mnist_sgd.live import Lab, Mystery\nlab = Lab("lr=1, epochs=40")\nlab',
+cells = ['import os, threading, time, torch\nfrom mnist_sgd.live import Lab\nfrom mnist_sgd.panels.live import Mystery\nlab = Lab("lr=1, epochs=40")\nlab',
          'mystery = Mystery(lab.data)\nmystery',
-         '''from mnist_sgd.engine import run
+         '''from mnist_sgd.runs.engine import run
 from mnist_sgd.runs.recipe import parse_recipe
 def alone(recipe):
     "Milliseconds to compute a recipe's records, on one thread as in the lab"
@@ -104,7 +104,7 @@ def measure(page, quick):
                      'momentum': lambda: round(rng.uniform(0, .9), 2), 'seed': lambda: rng.randint(0, 50)}[name]()
             state[name] = value
             events.append([name, value])
-        ask('from mnist_sgd.recipe import Recipe, recipe_text')
+        ask('from mnist_sgd.runs.recipe import Recipe, recipe_text')
         wanted = ask(f'print(recipe_text(Recipe(**{state!r})))').strip()
         page.evaluate(hand, [events, 25])
         try: page.wait_for_function(settled, arg=wanted, polling=50, timeout=60_000)

@@ -204,10 +204,11 @@ def main():
         table.say(f'| {size:,} | {bs:,} | {k or 1} | {1e3*t:.2f} | {1e9*t/size/(k or 1):.0f} |')
     del big
 
-    curve = 'from mnist_sgd.engine import run; from mnist_sgd.recipe import parse_recipe; from mnist_sgd.picture import Run, run_svg\n' \
+    curve = 'from mnist_sgd.runs.engine import run; from mnist_sgd.runs.recipe import parse_recipe\n' \
+            'from mnist_sgd.runs.record import Run; from mnist_sgd.lab.picture import run_svg\n' \
             'r = parse_recipe("epochs=20, source=offline"); run_svg(Run(r, tuple(run(r)), "cpu"))'
     processes(table, {'import torch': 'import torch', 'import the lessons (data to optimizer)': 'import mnist_sgd.optimizer',
-                      'import the engine': 'import mnist_sgd.engine', 'import the lab': 'import mnist_sgd.live',
+                      'import the engine': 'import mnist_sgd.runs.engine', 'import the lab': 'import mnist_sgd.live',
                       'the first curve, 20 epochs': curve, 'import fastai, for comparison': 'import fastai.learner'}, 3 if quick else 7)
     path = Path(__file__).parent/'RESULTS.md'
     path.write_text('\n'.join(table.lines).strip() + '\n', encoding='utf-8')

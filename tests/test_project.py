@@ -1,5 +1,6 @@
 "The repository agrees with itself: version, badges, README, links, notebooks' outputs"
 import ast, copy, json, os, re, shutil, subprocess, sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import requires, version
 from pathlib import Path
 import pytest
@@ -112,11 +113,24 @@ def test_clean_and_export_change_nothing(tmp_path):
     assert sorted(after) == sorted(before)
     assert not [str(p) for p in before if after[p] != before[p]]
 
-@pytest.mark.ci
-@each_notebook
-def test_fresh_kernel(path, tmp_path):
-    "Each notebook runs top to bottom in a kernel of its own; then each cell of a lesson again, by itself, the last one first"
+def run_fresh(path, folder):
+    "Run a notebook in a kernel of its own, then each cell of a lesson or a page again, the last one first; what went wrong"
     from nbclient import NotebookClient
     nb = tool.read(path)
     if path.parent == tool.nbs: nb.cells += [copy.copy(c) for c in reversed(code_cells(nb)) if 'default_exp' not in c.source]
-    NotebookClient(nb, timeout=600, kernel_name='python3', resources=dict(metadata=dict(path=str(tmp_path)))).execute()
+    try: NotebookClient(nb, timeout=600, kernel_name='python3', resources=dict(metadata=dict(path=str(folder)))).execute()
+    except Exception as e: return str(e)
+
+@pytest.fixture(scope='module')
+def fresh_runs(request, tmp_path_factory):
+    "What went wrong in each notebook: a future by path, as many at a time as there are processors"
+    with ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool:
+        asked = [i.callspec.params['path'] for i in request.session.items if 'fresh_runs' in i.fixturenames]
+        yield {path: pool.submit(run_fresh, path, tmp_path_factory.mktemp('fresh')) for path in asked}
+
+@pytest.mark.ci
+@each_notebook
+def test_fresh_kernel(path, fresh_runs):
+    "Each notebook runs top to bottom in a kernel of its own, and so does each cell of a lesson again, by itself"
+    wrong = fresh_runs[path].result()
+    assert wrong is None, wrong
