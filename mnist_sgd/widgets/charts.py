@@ -24,7 +24,7 @@ _palette = _shades.astype(np.uint8).ravel().tolist() + [150, 150, 150]
 def signed_png(
     values,       # Numbers from -1 to 1, `[rows,columns]`
     unknown=None, # Which of them are painted grey, `[rows,columns]`
-) -> bytes:       # PNG, one pixel a number
+) -> bytes:       # PNG, one pixel per number
     "`values` as an image, orange below 0 and purple above"
     from PIL import Image
     shades = np.rint(20*np.clip(values, -1, 1) + 20).astype(np.uint8)
@@ -39,7 +39,7 @@ def colour_png(
     values,     # Table of numbers, rows first
     low:float,  # The number that is dark
     high:float, # The number that is bright
-) -> bytes:     # PNG, one pixel a number
+) -> bytes:     # PNG, one pixel per number
     "`values` as an image on a scale that colour-blind readers see as well; grey is no number"
     from matplotlib import colormaps
     from PIL import Image
