@@ -82,9 +82,9 @@ class ComputersPanel(Panel):
 
     @staticmethod
     def charts(state:dict) -> list: # One `Chart`
-        "Two curves, the other computer's dotted"
-        curves = [Curve(state['here'], label='here'),
-                  Curve(state['there'], 'beside', 'another order')]
+        "Two curves, this computer's a wide grey one"
+        curves = [Curve(state['here'], 'beside', 'here', width=6),
+                  Curve(state['there'], label='another order')]
         return [Chart(f"accuracy at lr {state['lr']:g}, twice", curves,
                       x_name='epoch', x_end=len(state['here']) - 1)]
 

@@ -61,6 +61,7 @@ class Curve:
     role: str = 'validation' # What it is about, one of `roles`
     label: str = ''          # For the key under the chart
     x: Sequence = ()         # Where the numbers stand; by default at 0, 1, 2 ...
+    width: float = 2         # Of the line; wide shows under another curve
     ghost: int = 0           # Number of an earlier run, which is drawn thin and pale; 0 is none
 
     def points(self,
@@ -101,7 +102,7 @@ class Chart:
     image: bytes = b''       # PNG, in place of the axes
     table: Table|None = None # In place of the axes
     x_name: str = ''         # What is counted from left to right
-    x_end: float = 1         # Right end of the axis; the left is 0
+    x_end: int = 1           # Right end of the axis; the left is 0
     low: float = 0.          # Lower end of the other axis
     high: float = 1.         # Its upper end
     log: bool = False        # Is it in powers of ten?
@@ -110,17 +111,11 @@ class Chart:
     note: str = ''           # Words under the chart; by default those of the last stop
     reads: str = ''          # What a screen reader says; by default the title
 
-    def clamp(self,
-        v:float, # A height
-    ) -> float:  # From `low` to `high`
-        "`v`, or the end of the axis where it lies beyond"
-        return min(max(v, self.low), self.high)
-
     def up(self,
         v:float, # A height
     ) -> float:  # From 0 to 1
         "How far up the axis `v` is drawn"
-        v = self.clamp(v)
+        v = min(max(v, self.low), self.high)
         if self.log: return math.log(v/self.low)/math.log(self.high/self.low)
         return (v - self.low)/(self.high - self.low)
 
@@ -135,7 +130,7 @@ class Chart:
     @property
     def x_ticks(self) -> list: # Pairs (x, words)
         "The ends of the axis from left to right"
-        return [(0, '0'), (self.x_end, f'{self.x_name} {self.x_end:g}')]
+        return [(0, '0'), (self.x_end, f'{self.x_name} {self.x_end}')]
 
     @property
     def words(self) -> str:
@@ -154,16 +149,16 @@ _walk = ("const t=event.target,to=event.key=='ArrowRight'?t.nextElementSibling:"
 
 def _ink(role): return inks[roles[role]]
 
-def _dashed(role):
-    style = f'fill:none;stroke:{_ink(role)};stroke-width:2'
-    return f'style="{style}" stroke-dasharray="{dashes.get(role, "")}"'
+def _line(c):
+    style = f'fill:none;stroke:{_ink(c.role)};stroke-width:{c.width}'
+    return f'style="{style}" stroke-dasharray="{dashes.get(c.role, "")}"'
 
 def _curve_svg(chart, c):
     "One curve in a field of 220x150, thinned to some 50 points, or 24 for a ghost"
-    across, digits = 220/chart.x_end, 0 if c.ghost else 1
+    across, place = 220/chart.x_end, '%.0f,%.0f' if c.ghost else '%.0f,%.1f'
     points = [(40 + across*x, 180 - 150*chart.up(v)) for x, v in c.points(24 if c.ghost else 50)]
     if not points: return ''
-    path = ' '.join(f'{x:.0f},{y:.{digits}f}' for x, y in points)
+    path = ' '.join([place % point for point in points])
     x, y = points[-1]
     if c.ghost:
         number = f'<text data-run="{c.ghost}" x="{x + 2:.0f}" y="{y + 3:.0f}">{c.ghost}</text>'
@@ -171,7 +166,7 @@ def _curve_svg(chart, c):
     cross = (f'<path d="M{x - 4:.0f} {y - 4:.0f}l8 8m0-8l-8 8" '
              f'style="stroke:{_ink(c.role)};stroke-width:3"/>')
     dot = f'<circle cx="{x:.0f}" cy="{y:.1f}" r="3" style="fill:{_ink(c.role)}"/>'
-    return f'<polyline points="{path}" {_dashed(c.role)}/>{cross if c.breaks else dot}'
+    return f'<polyline points="{path}" {_line(c)}/>{cross if c.breaks else dot}'
 
 def _bars_svg(chart):
     "A path for each role"
@@ -219,7 +214,7 @@ def _axes_svg(chart):
         parts.append(f'<path class="here" d="M{40 + 220*chart.here/chart.x_end:.0f} 30v150" '
                      f'stroke="currentColor" stroke-width="2" opacity=".5"/>')
     for i, c in enumerate(c for c in chart.curves if c.label):
-        parts.append(f'<path d="M{40 + i*75} 209h14" {_dashed(c.role)}/>'
+        parts.append(f'<path d="M{40 + i*75} 209h14" {_line(c)}/>'
                      f'<text x="{57 + i*75}" y="213">{html.escape(c.label)}</text>')
     return ''.join(parts)
 
@@ -228,10 +223,11 @@ def _table_svg(table):
     side, most = 150/len(table.names), max(max(row) for row in table.counts)
     cells = [(side*j, side*i, n)
              for i, row in enumerate(table.counts) for j, n in enumerate(row) if n]
+    page = 'var(--jp-layout-color0,white)'               # dark on a dark page
     squares = ''.join(f'<rect x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" '
                       f'style="fill:{inks[purple]}" opacity="{n/most:.2f}"/>'
                       f'<text x="{x + side/2:g}" y="{y + side/2 + 3:g}" '
-                      f'fill="{"white" if n > most/2 else "currentColor"}">{n}</text>'
+                      f'style="fill:{page if n > most/2 else "currentColor"}">{n}</text>'
                       for x, y, n in cells)
     places = [(side*(i + .5), name) for i, name in enumerate(table.names)]
     names = ''.join(f'<text x="-8" y="{p + 3:g}">{name}</text><text x="{p:g}" y="163">{name}</text>'
@@ -257,19 +253,22 @@ def chart_svg(
             f'font-size="13">{html.escape(chart.title)}</text>{body}</svg>')
 
 # %% ../../nbs/widgets/charts.ipynb #draw-chart
-def _dash(role):
-    "A dash as matplotlib knows it"
-    return (0, tuple(map(int, dashes[role].split()))) if role in dashes else '-'
+def _dash(c):
+    "Its dash as matplotlib knows it, in widths of the line"
+    if c.role not in dashes: return '-'
+    return 0, [int(length)/c.width for length in dashes[c.role].split()]
 
 def _draw_curve(ax, chart, c):
-    points, color = [(x, chart.clamp(v)) for x, v in c.points()], roles[c.role]
-    if not points: return
-    x, y = points[-1]
+    if not c.points(): return
+    xs, heights = zip(*c.points())
+    ys, color = np.clip(heights, chart.low, chart.high), roles[c.role]
+    x, y = xs[-1], ys[-1]
     if c.ghost:
-        ax.plot(*zip(*points), color=color, lw=1, alpha=.55, clip_on=False)
+        ax.plot(xs, ys, color=color, lw=1, alpha=.55, clip_on=False)
         ax.text(x, y, f' {c.ghost}', color=color, fontsize=8, va='center')
         return
-    ax.plot(*zip(*points), color=color, ls=_dash(c.role), label=c.label, clip_on=False)
+    style = dict(color=color, lw=.75*c.width, ls=_dash(c), label=c.label)
+    ax.plot(xs, ys, clip_on=False, **style)
     mark = dict(marker='x', ms=7, mew=2.5) if c.breaks else dict(marker='o', ms=4)
     ax.plot(x, y, color=color, clip_on=False, zorder=3, **mark)
 
