@@ -1,5 +1,5 @@
 "The house keeps its rules: who may import whom, what stands at the top, how long a line is"
-import io, math, os, re, shutil, subprocess, sys
+import ast, io, math, os, re, shutil, subprocess, sys
 import xml.etree.ElementTree as ET
 from base64 import b64decode
 from collections import Counter
@@ -39,6 +39,19 @@ def test_same_place():
         origin = re.search(r'File to edit: (\S+)\.ipynb', f.read_text(encoding='utf-8'))[1]
         notebook = (f.parent/origin).resolve().relative_to(tool.nbs)
         assert notebook.with_name(re.sub(r'^\d\d_', '', notebook.name)) == f.relative_to(root/'mnist_sgd').with_suffix('')
+
+def test_lines():
+    "At most 3 lines of the library in 100 are longer than 100 columns; three lessons' modules fit on a screen each"
+    lines = [line for f in library for line in f.read_text(encoding='utf-8').splitlines() if not line.startswith('__all__')]
+    assert sum(len(line) > 100 for line in lines) <= .03*len(lines)
+    for name in ('init', 'loss', 'grad'):
+        assert len((root/'mnist_sgd'/f'{name}.py').read_text(encoding='utf-8').splitlines()) < 60
+
+def test_names():
+    "Every function has a name, known wrong answers included"
+    nameless = [f'{f.stem}:{n.lineno}' for f in library for n in ast.walk(ast.parse(f.read_text(encoding='utf-8')))
+                if isinstance(n, (ast.FunctionDef, ast.ClassDef)) and n.name == '_']
+    assert not nameless
 
 new_field = "    decay: float = _field(0., 'share of a weight that is lost in a step', row=1, least=0, below=1, slider=dict(low=0., high=.5, step=.1))\n"
 follows = '''
