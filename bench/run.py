@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
-from mnist_sgd import loop, sources
+from mnist_sgd import loop
+from mnist_sgd.digits import sources
 from mnist_sgd.data import Digits, TensorLoader, load_data
 from mnist_sgd.runs.closed import closed_epochs
 from mnist_sgd.runs.engine import run

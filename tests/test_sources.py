@@ -2,7 +2,7 @@
 import io, os, shutil, socket, subprocess, sys, tarfile, time
 import numpy as np, pytest, torch
 from PIL import Image
-from mnist_sgd import sources
+from mnist_sgd.digits import sources
 from mnist_sgd.data import load_data
 from mnist_sgd.digits.sources import DataError, sizes
 
@@ -123,7 +123,7 @@ def test_offline_by_name(monkeypatch, capsys, archive):
     assert load_data('mnist', archive).source == 'mnist'
 
 def test_two_processes_one_cache(tmp_path):
-    code = "from mnist_sgd.sources import offline_rows; print(offline_rows().sum())"
+    code = "from mnist_sgd.digits.sources import offline_rows; print(offline_rows().sum())"
     both = [subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert len({p.communicate()[0] for p in both}) == 1 and cached() == ['offline-1.npy']
 
