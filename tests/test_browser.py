@@ -119,7 +119,7 @@ def test_challenges_and_ghosts(page):
     show(page, 'lr=10, epochs=20')
     lab(page).locator('.mnist-sgd-shuffle input').click()
     finished(page, 's.dataset.recipe == "lr=10, epochs=20, shuffle=on"')
-    show(page, 'lr=1, epochs=9, shuffle=on, zero_grad=off')
+    show(page, 'lr=0.05, epochs=10, shuffle=on, zero_grad=off, loss=cross_entropy')
     lr = .0316
     for _ in range(12):  # down the slider's steps until it fails
         lr = float(f'{lr/10**.1:.3g}')
@@ -223,14 +223,14 @@ def test_voila(site, tmp_path):
     pytest.importorskip('voila')
     with voila(tmp_path, 'lab.ipynb') as url:
         page = site[1].new_page(viewport=dict(width=1300, height=1000))
-        page.goto(url)
+        page.goto(url, timeout=180_000)                  # Voila runs the notebook before the page has loaded
         page.locator('.mnist-sgd [data-lr]').first.wait_for(timeout=90_000)
         page.locator('.mnist-sgd-lr input').first.fill('10'); page.locator('.mnist-sgd-lr input').first.press('Enter')
         page.wait_for_function('document.querySelector(".mnist-sgd [data-recipe]").dataset.recipe == "lr=10, epochs=20"', timeout=30_000)
         page.set_viewport_size(dict(width=320, height=1000))
-        page.wait_for_timeout(500)
-        charts = page.locator('.mnist-sgd [data-lr] svg').evaluate_all('all => all.map(e => e.getBoundingClientRect()).map(r => [r.left, r.right])')
-        assert len(charts) == 6 and all(left >= 0 and right <= 325 and right - left > 200 for left, right in charts)
+        page.wait_for_function('''() => {
+            const charts = [...document.querySelectorAll(".mnist-sgd [data-lr] svg")].map(e => e.getBoundingClientRect());
+            return charts.length == 6 && charts.every(r => r.left >= 0 && r.right <= 325 && r.width > 200) }''')
 
 def test_sweep_click(site):
     "A click in the sweep's map picks a run and opens it in the lab"
