@@ -119,7 +119,7 @@ def test_challenges_and_ghosts(page):
     show(page, 'lr=10, epochs=20')
     lab(page).locator('.mnist-sgd-shuffle input').click()
     finished(page, 's.dataset.recipe == "lr=10, epochs=20, shuffle=on"')
-    show(page, 'lr=0.05, epochs=10, shuffle=on, zero_grad=off, loss=cross_entropy')
+    show(page, 'lr=0.05, epochs=10, shuffle=on, loss=cross_entropy, zero_grad=off')
     lr = .0316
     for _ in range(12):  # down the slider's steps until it fails
         lr = float(f'{lr/10**.1:.3g}')
