@@ -141,8 +141,8 @@ def squared_lr_limit(
 ): # Learning rate
     "The lr above which a linear model's squared loss explodes, by the steepest of a few batches"
     steepest, n = 0., recipe.batch_size
-    for start in range(0, len(data.train_x), max(n, len(data.train_x)//4)):
-        x = data.train_x[start:start + min(n, 1024)]
+    for begin in range(0, len(data.train_x), max(n, len(data.train_x)//4)):
+        x = data.train_x[begin:begin + min(n, 1024)]
         x = torch.cat([x, torch.ones_like(x[:,:1])], 1)
         v = torch.ones(x.shape[1], device=x.device)
         for _ in range(20):                              # power iteration:
