@@ -25,7 +25,7 @@ inks = {purple: f'var(--sgd-purple,{purple})', orange: f'var(--sgd-orange,{orang
 _css = f".mnist-sgd{{overflow:visible}}.mnist-sgd .ghosts text{{fill:{inks[grey]};stroke:none}}" """
 [data-jp-theme-light=false] .mnist-sgd{--sgd-purple:#b2abd2;--sgd-orange:#fdb863;--sgd-grey:#a5a5a5}
 .mnist-sgd :focus-visible{outline:3px solid #2b7de9;outline-offset:2px}
-.mnist-sgd .widget-html-content{line-height:1.4;overflow-wrap:anywhere}
+.mnist-sgd .widget-html-content{line-height:1.4;min-width:0;overflow-wrap:anywhere}
 .mnist-sgd .widget-html{max-width:100%;height:auto}
 .mnist-sgd .ghosts :hover{stroke-width:3}
 .mnist-sgd .pt:hover,.mnist-sgd .pt:focus{stroke:#2b7de955}
