@@ -13,6 +13,7 @@ import torch
 from torch import nn
 from ..data import Digits, TensorLoader, load_data
 from ..loss import batch_accuracy
+from ..machine.threads import one_thread
 from ..optimizer import train_epoch
 from .closed import closed_epochs, losses
 from .recipe import Recipe
@@ -97,6 +98,7 @@ def _record(epoch, train_loss, model, data, loss_func):
     numbers, *copies = flat.split([3, *(p.numel() for p in params)])
     return Record(epoch, *numbers.tolist(), tuple(c.view_as(p) for c, p in zip(copies, params)))
 
+@one_thread
 def run(
     recipe:Recipe=Recipe(),        # What to run
     data:Digits|None=None,         # By default those that the recipe's source names

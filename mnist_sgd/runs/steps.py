@@ -14,6 +14,7 @@ import torch
 from ..data import Digits
 from ..init import saturated_share
 from ..loss import batch_accuracy
+from ..machine.threads import one_thread
 from .closed import closed_grad, losses
 from .engine import make_model, run, start
 from .recipe import Recipe
@@ -68,6 +69,7 @@ def _snapshots(recipe, data):
     for _ in islice(run(here, data, after_step=found.append), 2): pass
     return found
 
+@one_thread
 def first_epoch(
     recipe:Recipe,       # What was run
     data:Digits,         # Where it ran
@@ -108,6 +110,7 @@ class Step:
     loss: torch.Tensor # Of this batch, before the step; a scalar
     params: list       # The parameters themselves, after the step: clone what you keep
 
+@one_thread
 def each_step(
     recipe:Recipe, # What to run
     data:Digits,   # On the device to run on
@@ -159,6 +162,7 @@ class Diagnostics:
     counts: list     # How many pictures have p in [0,.05), [.05,.1), ... , 20 numbers
     saturated: float # Share with p below .01 or above .99, from 0 to 1; nan where p is no number
 
+@one_thread
 def diagnose(
     recipe:Recipe,  # Its model and loss count
     params:tuple,   # Parameters, as in a `Record`
