@@ -1618,8 +1618,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'mnist_sgd.runs.engine': { 'mnist_sgd.runs.engine.Start': ('runs/engine.html#start', 'mnist_sgd/runs/engine.py'),
                                        'mnist_sgd.runs.engine._autograd_epochs': ( 'runs/engine.html#_autograd_epochs',
                                                                                    'mnist_sgd/runs/engine.py'),
-                                       'mnist_sgd.runs.engine._closed_epochs': ( 'runs/engine.html#_closed_epochs',
-                                                                                 'mnist_sgd/runs/engine.py'),
                                        'mnist_sgd.runs.engine._record': ('runs/engine.html#_record', 'mnist_sgd/runs/engine.py'),
                                        'mnist_sgd.runs.engine.make_model': ('runs/engine.html#make_model', 'mnist_sgd/runs/engine.py'),
                                        'mnist_sgd.runs.engine.pick_device': ('runs/engine.html#pick_device', 'mnist_sgd/runs/engine.py'),

@@ -38,14 +38,14 @@ def make_model(
     recipe, # `Recipe`; its model, init, std and seed count
 ): # `nn.Module` from `[n,784]` to `[n,1]`
     "A fresh model, on the CPU"
-    g = torch.Generator().manual_seed(recipe.seed)
+    g, init, std = torch.Generator().manual_seed(recipe.seed), recipe.init, recipe.std
     def linear(n_in, n_out):
         layer, bound = nn.Linear(n_in, n_out, device='meta'), n_in**-.5           # no numbers yet
         layer.weight, layer.bias = (nn.Parameter(torch.empty(p.shape)) for p in layer.parameters())
         for p in layer.parameters():
-            if recipe.init == 'linear':                  # as nn.Linear does
+            if init == 'linear':                         # as nn.Linear does
                 nn.init.uniform_(p, -bound, bound, generator=g)
-            elif recipe.init == 'randn': nn.init.normal_(p, std=recipe.std, generator=g)
+            elif init == 'randn': nn.init.normal_(p, std=std, generator=g)
             else: nn.init.zeros_(p)
         return layer
     if recipe.is_linear: return linear(28*28, 1)
@@ -83,11 +83,6 @@ def _autograd_epochs(begun, after_step):
         yield train_epoch(model, dl, opt, loss_func)
         opt.step = step
 
-def _closed_epochs(recipe, begun, after_step):
-    "The same in closed form"
-    weights, bias = begun.model.weight.detach()[0], begun.model.bias.detach()
-    return closed_epochs(recipe, weights, bias, recipe.lr, begun.dl, after_step=after_step)
-
 # %% ../../nbs/runs/engine.ipynb #03cfff5d
 @torch.no_grad()
 def _record(epoch, train_loss, model, data, loss_func):
@@ -112,7 +107,10 @@ def run(
     model, loss_func = begun.model, begun.loss_func
     with torch.no_grad(): before = loss_func(model(data.train_x), data.train_y)
     yield _record(0, before, model, data, loss_func)
-    if closed and recipe.is_linear: epochs = _closed_epochs(recipe, begun, after_step)
+    if closed and recipe.is_linear:
+        params = [p.detach().flatten() for p in model.parameters()]
+        epochs = closed_epochs(recipe.loss, *params, recipe.lr, begun.dl, recipe.zero_grad,
+                               recipe.momentum, after_step=after_step)
     else: epochs = _autograd_epochs(begun, after_step)
     for epoch in range(1, recipe.epochs + 1):
         yield _record(epoch, next(epochs), model, data, loss_func)
