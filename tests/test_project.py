@@ -48,11 +48,11 @@ def test_requirements():
 
 @each_notebook
 def test_badges(path):
-    "Colab and Kaggle badges and the install cell say what settings.ini says"
+    "Colab and Kaggle badges and the install cell say what settings.ini says, and no code runs before the latter"
     nb = tool.read(path)
-    first, second = nb.cells[:2]
-    assert first.source == tool.badge_text(tool.name_of(path)), 'run: python tools/notebooks.py badges'
-    assert second.source == tool.install_code(), 'run: python tools/notebooks.py badges'
+    badge = next(c for c in nb.cells if c.id == 'badges')
+    assert badge.source == tool.badge_text(tool.name_of(path)), 'run: python tools/notebooks.py badges'
+    assert code_cells(nb)[0].source == tool.install_code(), 'run: python tools/notebooks.py badges'
 
 def test_badges_follow_settings(monkeypatch):
     settings = dict(tool.settings(), user='somebody-else')
