@@ -50,9 +50,11 @@ def test_requirements():
 def test_badges(path):
     "Colab and Kaggle badges and the install cell say what settings.ini says"
     nb = tool.read(path)
-    first, second = nb.cells[:2]
-    assert first.source == tool.badge_text(tool.name_of(path)), 'run: python tools/notebooks.py badges'
-    assert second.source == tool.install_code(), 'run: python tools/notebooks.py badges'
+    badge, = (c for c in nb.cells if c.id == 'badges')
+    assert badge.source == tool.badge_text(tool.name_of(path)), 'run: python tools/notebooks.py badges'
+    first = code_cells(nb)[0]                          # before anything that needs the package
+    assert first.id == 'install' and first.source == tool.install_code(), 'run: python tools/notebooks.py badges'
+    assert first.metadata == tool.folded
 
 def test_badges_follow_settings(monkeypatch):
     settings = dict(tool.settings(), user='somebody-else')

@@ -1,6 +1,6 @@
 """What contributors do to all notebooks at once: `python tools/notebooks.py badges|tasks|run|strip|readme [names]`
 
-badges   write the Colab and Kaggle badges and the install cell, from settings.ini
+badges   write the Colab and Kaggle badges and the install cell, from settings.ini, where they are (else at the top)
 tasks    write the words of each exercise, as nbs/exercises/ has them, into the lesson that asks for it
 run      run in a fresh kernel and keep the outputs, without what only a live kernel can show
 strip    only drop what a live kernel can show: the rest of what `nbdev-clean` does
@@ -56,13 +56,14 @@ def install_code():
 folded = dict(cellView='form', jupyter=dict(source_hidden=True))
 
 def badges(path):
-    "Put badges and install cell at the top of a notebook, in place of those that are there"
+    "Write badges and install cell where they are; a notebook without them gets them at its top"
     nb = read(path)
-    cells = [c for c in nb.cells if c.id not in ('badges', 'install')]
     badge = nbformat.v4.new_markdown_cell(badge_text(name_of(path)), id='badges')
     install = nbformat.v4.new_code_cell(install_code(), id='install', metadata=folded)
-    install.outputs = next((c.outputs for c in nb.cells if c.id == 'install'), [])
-    nb.cells = [badge, install] + cells
+    for fresh in (install, badge):
+        at = next((i for i, c in enumerate(nb.cells) if c.id == fresh.id), None)
+        if at is None: nb.cells.insert(0, fresh)
+        else: nb.cells[at].update(source=fresh.source, metadata=fresh.metadata)
     write(nb, path)
 
 
