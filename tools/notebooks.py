@@ -1,6 +1,6 @@
 """What contributors do to all notebooks at once: `python tools/notebooks.py badges|tasks|run|strip|readme [names]`
 
-badges   write the Colab and Kaggle badges and the install cell, from settings.ini, where they are (else at the top)
+badges   write the Colab and Kaggle badges and the install cell, from settings.ini
 tasks    write the words of each exercise, as nbs/exercises/ has them, into the lesson that asks for it
 run      run in a fresh kernel and keep the outputs, without what only a live kernel can show
 strip    only drop what a live kernel can show: the rest of what `nbdev-clean` does
@@ -56,14 +56,16 @@ def install_code():
 folded = dict(cellView='form', jupyter=dict(source_hidden=True))
 
 def badges(path):
-    "Write badges and install cell where they are; a notebook without them gets them at its top"
+    "Put badges and install cell into a notebook: in place of those that are there, or at its top"
     nb = read(path)
     badge = nbformat.v4.new_markdown_cell(badge_text(name_of(path)), id='badges')
     install = nbformat.v4.new_code_cell(install_code(), id='install', metadata=folded)
-    for fresh in (install, badge):
-        at = next((i for i, c in enumerate(nb.cells) if c.id == fresh.id), None)
-        if at is None: nb.cells.insert(0, fresh)
-        else: nb.cells[at].update(source=fresh.source, metadata=fresh.metadata)
+    for top, cell in enumerate((badge, install)):
+        place = next((i for i, c in enumerate(nb.cells) if c.id == cell.id), None)
+        if place is None: nb.cells.insert(top, cell)
+        else:
+            if cell is install: cell.outputs = nb.cells[place].outputs
+            nb.cells[place] = cell
     write(nb, path)
 
 
