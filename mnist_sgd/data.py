@@ -119,6 +119,7 @@ def share_of_threes(
     "Share of threes in each batch"
     return torch.stack([yb.mean() for _, yb in dl])
 
+# %% ../nbs/00_data.ipynb #mosaic
 def mosaic(
     x,       # Pictures, `[n,784]`
     cols=32, # Pictures in a row
