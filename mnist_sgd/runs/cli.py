@@ -9,6 +9,7 @@ __all__ = ['make_parser', 'main']
 import os, sys
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, BooleanOptionalAction
 from dataclasses import fields
+from ..course.commands import commands, run_command
 from .recipe import Recipe
 
 # %% ../../nbs/runs/cli.ipynb #fcbbb316
@@ -31,7 +32,9 @@ def make_parser():
 def main(
     argv=None, # Arguments; by default those of the command line
 ): # Exit status
-    "Train as the options say, printing a row an epoch; with a progress bar in a terminal"
+    "Train as the options say, a row an epoch; `course` and the other `commands` are for a class"
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] and argv[0] in commands: return run_command(argv)
     parser = make_parser()
     args = vars(parser.parse_args(argv))
     path = args.pop('data')
