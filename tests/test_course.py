@@ -45,6 +45,13 @@ def test_verdicts_are_kept(tmp_path):
     assert 'text/html' in shown and 'text/plain' in shown
     assert after.cells[1].metadata == dict(nbgrader=dict(grade_id='a'))
 
+def test_course_without_the_script(tmp_path):
+    "`python -m mnist_sgd course` does what `mnist_sgd course` does, in a folder with a space in its name"
+    said = subprocess.run([sys.executable, '-m', 'mnist_sgd', 'course', 'my course', '--lessons', '03', '--no-open'], cwd=tmp_path,
+                          env=os.environ | dict(PYTHONPATH=str(root)), capture_output=True, text=True)
+    assert said.stdout == '03_grad: written\n', said.stderr
+    assert read_notebook(tmp_path/'my course'/'03_grad.ipynb') == learner_copy('03_grad', ['03_grad'])
+
 @pytest.mark.ci
 @pytest.mark.parametrize('name', [*lesson_names(), *(n for n in page_names() if n != 'index')])
 def test_learners_copy_runs(name, tmp_path):
