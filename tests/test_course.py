@@ -1,10 +1,12 @@
 "The course handed out and collected, with the programs that a class uses: a kernel, JupyterLab's files, nbgrader"
-import csv, json, os, re, shutil, subprocess, sys
+import csv, importlib, json, os, re, shutil, subprocess, sys
+from collections import Counter
 from pathlib import Path
 import nbformat, pytest
 from nbclient import NotebookClient
 from mnist_sgd.course.files import exercise_cells, lesson_names, notebook_bytes, page_names, read_notebook
-from mnist_sgd.course.give import learner_copy, write_course
+from mnist_sgd.course.give import learner_copy
+from mnist_sgd.course.passages import course_exercises, passages
 from mnist_sgd.course.verdicts import guess_type, read_guess, read_verdict, verdict_type
 from test_project import root, tool
 
@@ -43,6 +45,13 @@ def test_verdicts_are_kept(tmp_path):
     assert 'text/html' in shown and 'text/plain' in shown
     assert after.cells[1].metadata == dict(nbgrader=dict(grade_id='a'))
 
+def test_course_without_the_script(tmp_path):
+    "`python -m mnist_sgd course` does what `mnist_sgd course` does, in a folder with a space in its name"
+    said = subprocess.run([sys.executable, '-m', 'mnist_sgd', 'course', 'my course', '--lessons', '03', '--no-open'], cwd=tmp_path,
+                          env=os.environ | dict(PYTHONPATH=str(root)), capture_output=True, text=True)
+    assert said.stdout == '03_grad: written\n', said.stderr
+    assert read_notebook(tmp_path/'my course'/'03_grad.ipynb') == learner_copy('03_grad', ['03_grad'])
+
 @pytest.mark.ci
 @pytest.mark.parametrize('name', [*lesson_names(), *(n for n in page_names() if n != 'index')])
 def test_learners_copy_runs(name, tmp_path):
@@ -51,6 +60,60 @@ def test_learners_copy_runs(name, tmp_path):
     nb = run_notebook(learner_copy(name, names), tmp_path)
     states = [v['state'] for v in map(read_verdict, kept(nb, verdict_type))]
     assert states == ['not answered yet']*len(exercise_cells(learner_copy(name, names)))
+
+def exercises(lesson):
+    "The exercises of a lesson by name"
+    module = importlib.import_module(f'mnist_sgd.exercises.{lesson[3:]}')
+    return {name: getattr(module, name) for name, known in course_exercises().items() if known == lesson}
+
+def mistakes(exercise): return [m.answer.__name__.lstrip('_') for m in exercise.mistakes]
+
+def test_passages_name_real_mistakes():
+    "Every exercise has a passage, and a passage for a mistake names one that its checker knows"
+    known = {name: mistakes(ex) for lesson in lesson_names() for name, ex in exercises(lesson).items()}
+    assert set(known) == {key for key in passages if '.' not in key}
+    for key in passages:
+        name, _, mistake = key.partition('.')
+        assert not mistake or mistake in known[name], key
+
+def answered(nb, exercise, *answers):
+    "A notebook after a learner's attempts at an exercise: the data are those of real checks"
+    exercise.__dict__.pop('attempts', None)
+    for answer in answers: verdict = exercise.check(answer)
+    (_, place, check), = (found for found in exercise_cells(nb) if found[0] == exercise.name)
+    nb['cells'][place]['source'] = f'def {exercise.name}(): "{getattr(answers[-1], "__name__", "")}"'
+    nb['cells'][check]['outputs'] = [dict(output_type='execute_result', execution_count=1, metadata={},
+                                          data={'text/plain': repr(verdict), **verdict._repr_mimebundle_()})]
+
+def test_report(tmp_path):
+    "Thirty submissions with real wrong answers of more than twenty kinds: the report's counts are right"
+    tried, wanted, solved = exercises('03_grad') | exercises('02_loss'), Counter(), Counter()
+    for i in range(30):
+        for lesson in ('02_loss', '03_grad'):
+            nb = learner_copy(lesson, [lesson])
+            for name in ('accumulate', 'my_slope') if lesson == '03_grad' else ('my_accuracy',):
+                ex, kinds = tried[name], mistakes(tried[name])
+                wrong = ex.mistakes[i % len(kinds)].answer
+                answers = [wrong, ex.right] if i % 4 == 0 else [wrong]
+                answered(nb, ex, *answers)
+                wanted[name, kinds[i % len(kinds)]] += 1
+                solved[name] += i % 4 == 0
+            path = tmp_path/'class'/f'learner-{i:02}'/f'{lesson}.ipynb'
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(notebook_bytes(nb))
+    assert len(wanted) >= 20
+    command = [Path(sys.executable).with_name('mnist_sgd'), 'report', tmp_path/'class', '--to', tmp_path/'out']
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert said.startswith('60 files read, 0 of them with a problem')
+    rows = list(csv.DictReader(open(tmp_path/'out'/'report.csv', encoding='utf-8-sig')))
+    assert Counter((r['exercise'], m) for r in rows for key in ('mistakes now', 'mistakes before') for m in r[key].split()) == wanted
+    assert Counter(r['exercise'] for r in rows if r['state'] == 'right') == +solved
+    page = (tmp_path/'out'/'report.html').read_text(encoding='utf-8')
+    for (name, mistake), n in wanted.items():
+        found = re.search(rf'(\d+) learners?: <b>{mistake.replace("_", " ")}</b> in <code>{name}</code>', page)
+        assert found and int(found[1]) == n, (name, mistake)
+    subprocess.run([*command, '--no-names'], check=True, capture_output=True)
+    assert 'learner-0' not in (tmp_path/'out'/'report.html').read_text(encoding='utf-8') + (tmp_path/'out'/'report.csv').read_text(encoding='utf-8')
 
 nbgrader = os.environ.get('NBGRADER') or shutil.which('nbgrader')
 

@@ -59,7 +59,7 @@ _read_me = '''Handwritten 3s and 7s: {lessons}
 4. Save (Ctrl+S), and hand in the notebooks. They hold your answers and what each
    check said about them.
 '''
-install_size = 'a gigabyte without a GPU, six with one'
+install_size = '6.5 GB on Linux; your teacher may know a way with 2'
 
 def handout_notebooks(
     names:list,         # Lessons, such as `['03_grad']`
