@@ -80,7 +80,8 @@ def engine_epoch(data, recipe=Recipe(), k=None, capture=True, lr=1.):
     "An epoch of the engine's closed form, without validation; of `k` models at once"
     w, b = (torch.zeros(n, device=data.train_x.device) for n in ((784, 1) if k is None else ((784, k), k)))
     if k: lr = lr*torch.logspace(-2, 1, k, device=w.device)
-    epochs = closed_epochs(recipe, w, b, lr, TensorLoader(data.train_x, data.train_y, recipe.batch_size, recipe.shuffle, 0), capture)
+    dl = TensorLoader(data.train_x, data.train_y, recipe.batch_size, recipe.shuffle, 0)
+    epochs = closed_epochs(recipe.loss, w, b, lr, dl, recipe.zero_grad, recipe.momentum, capture)
     return lambda: next(epochs).sum().item()               # wait for a GPU
 
 def run_epoch(data, device='cpu'):

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from .data import TensorLoader
+from .machine.threads import one_thread
 from .optimizer import BasicOptim, train_epoch
 
 # %% ../nbs/09_beyond.ipynb #d0f52716
@@ -48,6 +49,7 @@ def confusion(
     return torch.bincount(targets*k + preds.argmax(1), minlength=k*k).reshape(k, k)
 
 # %% ../nbs/09_beyond.ipynb #621a4630
+@one_thread
 def digit_epochs(
     hidden=30, # Hidden units; 0 for a line
     lr=.3,     # Learning rate

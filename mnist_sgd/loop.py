@@ -11,6 +11,7 @@ import torch
 from .grad import calc_grad
 from .init import linear1
 from .loss import batch_accuracy, mnist_loss
+from .machine.threads import one_thread
 
 # %% ../nbs/04_loop.ipynb #857aa24b
 loop_lines = {
@@ -96,6 +97,7 @@ def step_through(
     return frames
 
 # %% ../nbs/04_loop.ipynb #8f43ad1d
+@one_thread
 def train_epoch(
     model,  # Function from pictures to scores
     dl,     # Batches
@@ -114,6 +116,7 @@ def train_epoch(
 
 # %% ../nbs/04_loop.ipynb #8c7e4e9a
 @torch.no_grad()
+@one_thread
 def validate_epoch(
     model,      # Function from pictures to scores
     valid_dl,   # Batches never trained on

@@ -12,6 +12,7 @@ from .data import TensorLoader
 from .grad import calc_grad
 from .loop import validate_epoch
 from .loss import mnist_loss
+from .machine.threads import one_thread
 
 # %% ../nbs/05_optimizer.ipynb #d9136813
 class BasicOptim:
@@ -29,6 +30,7 @@ class BasicOptim:
         for p in self.params: p.grad = None
 
 # %% ../nbs/05_optimizer.ipynb #41718559
+@one_thread
 def train_epoch(
     model,                # Function from pictures to scores
     dl,                   # Batches
@@ -45,6 +47,7 @@ def train_epoch(
     return total / n
 
 # %% ../nbs/05_optimizer.ipynb #29e39d0a
+@one_thread
 def train_model(
     model,      # Function from pictures to scores
     dl,         # Batches to train on

@@ -9,6 +9,7 @@ __all__ = ['Plane', 'path_plane', 'plane_loss', 'plane_grid', 'thinned', 'compas
 from dataclasses import dataclass, replace
 import torch
 from .grad import linear_grad
+from .machine.threads import one_thread
 from .runs.closed import mean_losses
 from .runs.recipe import recipe_text
 
@@ -23,6 +24,7 @@ class Plane:
 
 def _flat(tensors): return torch.cat([t.reshape(-1) for t in tensors])
 
+@one_thread
 def path_plane(
     run, # `Run` of a linear model
 ): # `Plane`
@@ -44,6 +46,7 @@ def path_plane(
 
 # %% ../nbs/08_sweep.ipynb #669f4801
 @torch.no_grad()
+@one_thread
 def plane_loss(
     plane,  # `Plane`
     xs,     # Positions along its first direction, `[n]`

@@ -29,8 +29,8 @@ def _drawn_alike(got, want):
 
 @exercise('01',
           'Write `my_init_params(size, std)`: a tensor of shape `size`, drawn from the bell '
-          'curve with mean 0 and standard deviation `std`, that requires grad and is a leaf (a '
-          'tensor whose `.grad` `backward()` fills).',
+          'curve with mean 0 and standard deviation `std`, that requires grad and is not itself '
+          'the result of a recorded operation.',
           observe=_drawn, same=_drawn_alike,
           cases=lambda: [((784, 1), 1.), ((1000,), .1), ((40, 20), 10.)],
           hints=('`torch.randn(size)` draws from the bell curve with a spread of 1.',

@@ -7,10 +7,12 @@ __all__ = ['Verdict', 'Note', 'untouched', 'Mistake', 'Exercise', 'exercise', 'p
 
 # %% ../../nbs/practice/check.ipynb #f0812073
 import ast, copy, dis, functools, html, inspect, re, textwrap, warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Sequence
 import torch
+from fastcore.basics import patch
 from torch import Tensor
+from ..course.verdicts import Attempts, verdict_data, verdict_type
 from .diagnose import Attempt, Failure, failure_of, functions_of, in_line, same
 from .diagnose import common_error, common_slip, details_of, shown, wrong_kind
 from .limit import TooLong, within
@@ -53,6 +55,7 @@ class Verdict:
     diagnosis: str = '' # What is wrong, in a sentence
     direction: str = '' # Where to look next, in a sentence
     details: tuple = () # Pairs of a label and some text
+    data: dict|None = None # The same for a saved notebook, which a class report reads
 
     @property
     def passed(self) -> bool:
@@ -166,7 +169,7 @@ class Exercise:
         "Is it right? And if it is not, which mistake is it?"
         verdict = _verdict(self, answer, limit or self.limit)
         if verdict: note_solved(self.lesson, self.name)
-        return verdict
+        return self.with_data(verdict, answer)
 
     def hint(self) -> Note:
         "The next hint: three steps, from a nudge to nearly there"
@@ -209,6 +212,23 @@ def exercise(
 ) -> Callable:  # Decorator that turns the right answer into an `Exercise`
     "Make an exercise from its right answer"
     return lambda reference: Exercise(reference, lesson, task, **more)
+
+# %% ../../nbs/practice/check.ipynb #check-data
+@patch
+def with_data(self:Exercise,
+    verdict:Verdict, # What was found
+    answer:object,   # What it was found for
+) -> Verdict:        # With what the saved notebook keeps of it
+    "Count the attempt, and put the verdict into its own output as data"
+    known = (m.answer.__name__ for m in self.mistakes if m.direction == verdict.direction)
+    mistake = next(known, '').lstrip('_')
+    tries = self.__dict__.setdefault('attempts', Attempts())
+    if verdict.state != 'not answered yet': tries.add(answer, mistake)
+    return replace(verdict, data=verdict_data(self.lesson, verdict, mistake, tries))
+
+@patch
+def _repr_mimebundle_(self:Verdict, include=None, exclude=None):
+    return {verdict_type: self.data} if self.data else {}
 
 # %% ../../nbs/practice/check.ipynb #05e11efb
 def _source(ex):

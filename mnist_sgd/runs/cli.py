@@ -11,6 +11,7 @@ from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, BooleanOptio
 from argparse import RawDescriptionHelpFormatter
 from dataclasses import fields
 from .. import __version__
+from ..course.commands import commands, run_command
 from .recipe import Recipe
 
 # %% ../../nbs/runs/cli.ipynb #fcbbb316
@@ -20,7 +21,8 @@ _examples = """examples:
   mnist_sgd --no-zero-grad --momentum 0.9      switches go off with --no-
   mnist_sgd --source offline                   redrawn digits, without a network
   mnist_sgd --source mnist                     MNIST, and asks the network again
-  mnist_sgd --data ~/data/MNIST                any complete MNIST: a folder or a file"""
+  mnist_sgd --data ~/data/MNIST                any complete MNIST: a folder or a file
+  mnist_sgd course --help                      the lessons, in a folder of your own"""
 
 class _Format(ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter):
     "Shows defaults, and leaves the lines of the examples as they are"
@@ -45,7 +47,9 @@ def make_parser():
 def main(
     argv=None, # Arguments; by default those of the command line
 ): # Exit status
-    "Train as the options say, printing a row an epoch; with a progress bar in a terminal"
+    "Train as the options say, a row an epoch; `course` and the other `commands` are for a class"
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] and argv[0] in commands: return run_command(argv)
     parser = make_parser()
     args = vars(parser.parse_args(argv))
     path = args.pop('data')

@@ -10,6 +10,7 @@ from dataclasses import replace
 import torch
 from ..data import load_data
 from ..loss import batch_accuracy
+from ..machine.threads import one_thread
 from .closed import closed_epochs, mean_losses
 from .engine import make_model, pick_device, run, start
 from .record import Record, Run
@@ -44,10 +45,11 @@ def _run_group(recipes, data):
         rows = zip(*(t.tolist() for t in numbers), zip(weights, biases))
         return [Record(epoch, *row) for row in rows]
     histories = [records(0, mean_losses(recipe.loss, data.train_x@w + b, train_y))]
-    epochs = closed_epochs(recipe, w, b, lr, dl)
+    epochs = closed_epochs(recipe.loss, w, b, lr, dl, recipe.zero_grad, recipe.momentum)
     histories += [records(epoch, next(epochs)) for epoch in range(1, recipe.epochs + 1)]
     return list(zip(*histories))
 
+@one_thread
 def run_many(
     recipes,   # `Recipe`s; those that can share their batches are trained together
     data=None, # `Digits`; by default those that the first recipe's source names

@@ -7,6 +7,7 @@ __all__ = ['Worker']
 
 # %% ../../nbs/widgets/worker.ipynb #imports
 import contextvars, threading, traceback
+from ..machine.threads import single_thread
 
 # %% ../../nbs/widgets/worker.ipynb #e0e1c2cf
 class Worker:
@@ -32,8 +33,6 @@ class Worker:
             self._cond.notify_all()
 
     def _loop(self):
-        import torch
-        torch.set_num_threads(1)  # work this small is slower on threads that wait for each other
         while True:
             with self._cond:
                 self._cond.wait_for(lambda: self._job or self._leave, self.idle)
@@ -42,7 +41,8 @@ class Worker:
                     return
                 job, self._job = self._job, None
                 self._busy = True
-            try: job(lambda: self._leave or self._job is not None)
+            try:
+                with single_thread(): job(lambda: self._leave or self._job is not None)
             except BaseException: traceback.print_exc()  # whatever it was, the next job must run
             finally:
                 with self._cond:
