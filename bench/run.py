@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from mnist_sgd import loop
 from mnist_sgd.digits import sources
+from mnist_sgd.digits.images import decode_image
 from mnist_sgd.data import Digits, TensorLoader, load_data
 from mnist_sgd.runs.closed import closed_epochs
 from mnist_sgd.runs.engine import run
@@ -189,7 +190,7 @@ def main():
     for row in rows[:2000]:
         f = io.BytesIO(); Image.fromarray(row.reshape(28, 28)).save(f, 'png'); pngs.append(f.getvalue())
     def decode():  # 2,000 pictures, as the whole set takes too long to repeat
-        for raw in pngs: sources.decode_png(raw, '')
+        for raw in pngs: decode_image(raw, '')
     table.block('Loading data', 'ms', f'decoding 2,000 of {len(rows):,} PNGs', decode, {f'reading all {len(rows):,} from the cache': sources.offline_rows,
                 'load_data, warm': lambda: load_data('offline')}, n, targets={f'reading all {len(rows):,} from the cache': f'{len(rows)/2000/20:.2f} or less: 20 times faster for the whole set'})
 

@@ -8,24 +8,39 @@ __all__ = ['make_parser', 'main']
 # %% ../../nbs/runs/cli.ipynb #15939b41
 import os, sys
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, BooleanOptionalAction
+from argparse import RawDescriptionHelpFormatter
 from dataclasses import fields
+from .. import __version__
 from ..course.commands import commands, run_command
 from .recipe import Recipe
 
 # %% ../../nbs/runs/cli.ipynb #fcbbb316
+_examples = """examples:
+  mnist_sgd                                    20 epochs with lr 1, in file order
+  mnist_sgd --lr 10 --epochs 5 --shuffle       another recipe
+  mnist_sgd --no-zero-grad --momentum 0.9      switches go off with --no-
+  mnist_sgd --source offline                   redrawn digits, without a network
+  mnist_sgd --source mnist                     MNIST, and asks the network again
+  mnist_sgd --data ~/data/MNIST                any complete MNIST: a folder or a file
+  mnist_sgd course --help                      the lessons, in a folder of your own"""
+
+class _Format(ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter):
+    "Shows defaults, and leaves the lines of the examples as they are"
+
 def make_parser():
     "An `ArgumentParser` with an option for each field of `Recipe`"
-    parser = ArgumentParser('mnist_sgd', formatter_class=ArgumentDefaultsHelpFormatter,
+    parser = ArgumentParser('mnist_sgd', formatter_class=_Format, epilog=_examples,
                             description='Train on handwritten 3s and 7s by gradient descent '
                                         'and print a row an epoch.')
     for f in fields(Recipe):
         if f.type is bool: kw = dict(action=BooleanOptionalAction)
-        elif f.metadata['choices']: kw = dict(choices=f.metadata['choices'])
+        elif f.metadata['choices']: kw = dict(choices=f.metadata['choices'], type=str.lower)
         else: kw = dict(type=f.type, metavar=f.type.__name__.upper())
         option = '--' + f.name.replace('_', '-')
         parser.add_argument(option, default=f.default, help=f.metadata['help'], **kw)
     parser.add_argument('--data', metavar='PATH',
-                        help='folder or .tgz of MNIST_SAMPLE, in place of MNIST_SGD_DATA')
+                        help='folder or file of MNIST in any form, in place of MNIST_SGD_DATA')
+    parser.add_argument('--version', action='version', version=f'mnist_sgd {__version__}')
     return parser
 
 # %% ../../nbs/runs/cli.ipynb #0fe0e71a
@@ -61,3 +76,6 @@ def _train(recipe, path):
         bar.write(row, file=sys.stdout)
     sys.stdout.flush()
     return 0
+
+# %% ../../nbs/runs/cli.ipynb #main
+if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())   # not in a notebook
