@@ -1,9 +1,9 @@
 "A lesson as a learner meets it: what is open and what is folded, no answer before its question, no term before it is met"
 import ast, copy, re
 import nbformat, pytest
-from test_project import code_cells, root, tool
+from test_project import code_cells, tool
 
-turned = ['00_data', '01_init', '02_loss', '03_grad']   # lessons that keep these rules; 05 to 09 have a test of their own
+turned = ['00_data', '01_init', '02_loss', '03_grad', '04_loop']   # lessons that keep these rules; 05 to 09 have a test of their own
 paths = [tool.nbs/f'{name}.ipynb' for name in turned]
 each_lesson = pytest.mark.parametrize('path', paths, ids=tool.name_of)
 order = [tool.name_of(p) for p in tool.notebooks(['0'])]
@@ -71,6 +71,9 @@ def shown_too_early(nb):
         found += [(cell.id, c.id) for c in code if c.cell_type == 'code' and not is_covered(c) and not is_folded(c)]
         said = next(c for c in rest if c.cell_type == 'markdown')
         if not is_answer(said): found.append((cell.id, said.id))
+        for c in rest[rest.index(said) + 1:]:                          # what is checked there may print the answer
+            if c.cell_type == 'markdown': break
+            if 'print(' in c.source and not is_covered(c): found.append((cell.id, c.id))
     return found
 
 def glossary():
@@ -85,7 +88,7 @@ def spoken(nb):
 
 def used_too_early(term, home, texts):
     "Lessons that use `term` before it is explained, where it stands in bold and is linked to the glossary; `texts` by lesson, in order"
-    word = rf'\b{re.escape(term)}\w*'
+    word = rf'\b{re.escape(term)}' + (r'\b' if ' ' in term else r'\w*')    # weight, weights; in place, but not in places
     for name, text in texts.items():
         if name == home:
             first = re.search(rf'\[\*\*[^*]*{word}[^*]*\*\*\]\(glossary\.ipynb\)', text, flags=re.I)
@@ -147,7 +150,7 @@ good = nbformat.v4.new_notebook(cells=[
     prose('Guess what comes.'), cell('print(2)\ntest_eq(2, 2)', outputs_hidden=True), prose('<details>It is 2.</details>'),
     cell('# checked: that 3 is 3\nassert 3 == 3', source_hidden=True),
     prose('Click.'), cell("a_guess = predict(ask='?')"), cell('print(4)', outputs_hidden=True), cell('a_guess.reveal(4)'), prose('<details>4.</details>'),
-    prose('**Your goal**: find 5.'), cell('panel'), prose('<details>5.</details>'),
+    prose('**Your goal**: find 5.'), cell('panel'), prose('<details>5.</details>'), cell('# checked: 5\nprint(5)', source_hidden=True, outputs_hidden=True),
     prose('## Exercises')])
 
 def damaged(old, change):
@@ -166,6 +169,7 @@ def test_good_is_good():
     assert [len(test_code(c.source)) for c in open_code(good)] == [1, 0, 0, 0, 0]
 
 @pytest.mark.parametrize('old, change', [('print(2)', opened), ('print(4)', opened), ('reveal', says('a_guess.reveal', 'print')),
+    ('print(5)', lambda cell: cell.metadata.jupyter.pop('outputs_hidden')),
     *((f'<details>{n}', says('<details>', '')) for n in ('It is 2', '4', '5'))])
 def test_early_answer_is_seen(old, change): assert shown_too_early(damaged(old, change))
 
