@@ -3,7 +3,7 @@ import copy, re
 import nbformat, pytest
 from test_project import code_cells, root, tool
 
-lessons = ['05_optimizer', '07_live']
+lessons = ['05_optimizer', '07_live', '08_sweep']
 pages = []
 each_lesson = pytest.mark.parametrize('name', lessons)
 each = pytest.mark.parametrize('name', [*lessons, *pages])
@@ -16,6 +16,8 @@ answers = {
     '05_optimizer': {'kept-answer': 'What does that name hold', '64256e75': 'Guess the largest difference in 49 steps',
                      'd51e3085': 'Guess the largest difference in 49 steps', '686beaab': 'How good is it after the first?',
                      'e7c27965': 'how long do the steps become?', '896914f6': 'Three goals'},
+    '08_sweep': {'c888ce1e': 'Find the largest lr', 'rates': 'how many epochs does a *tenth*', 'lr-found': 'What happens to its suggestion?',
+                 'b52c68ff': 'how much closer together are the arrows?'},
     '07_live': {'c7ef233b': 'Questions to investigate', '97e1e1f7': 'Questions to investigate'},
 }
 
