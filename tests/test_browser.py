@@ -221,6 +221,19 @@ def test_stop(page):
     lab(page).get_by_role('button', name='start again').click()
     finished(page, 's.dataset.recipe == "lr=1, epochs=20"')
 
+def test_long_work_shows(page):
+    "Work that takes more than a second has a bar and a word; when it ends, neither is there"
+    show(page, 'lr=1, epochs=5')
+    shown = """pseudo => { const panel = document.querySelector(".jp-OutputArea .mnist-sgd");
+        const e = pseudo == "::before" ? panel : panel.querySelector(".mnist-sgd-status"), s = getComputedStyle(e, pseudo);
+        return s.content != "none" && s.opacity == "1" }"""
+    assert not page.evaluate(shown, '::before') and not page.evaluate(shown, '::after')
+    box(page, 'epochs').fill('3000'); box(page, 'epochs').press('Enter')
+    for pseudo in ('::before', '::after'): page.wait_for_function(shown, arg=pseudo, timeout=30_000)
+    lab(page).get_by_role('button', name='stop').click()
+    finished(page)
+    assert not page.evaluate(shown, '::before') and not page.evaluate(shown, '::after')
+
 def ask_kernel(page, code):
     "What `code` prints when it is run in the notebook's kernel"
     return page.evaluate('''async (code) => {
@@ -331,10 +344,10 @@ def still_and_live(page):
         const seen = s => [...document.querySelectorAll(s)].some(e => e.offsetParent !== null && e.getBoundingClientRect().height > 10);
         return [seen('.sgd-still'), seen('.mnist-sgd'), document.body.innerText.includes('model not found')] }""")
 
-def test_saved_and_opened_again(tmp_path):
+def test_saved_and_opened_again(site, tmp_path):
     "A live panel hides its picture; where the kernel that made it is gone, the picture stands in its place"
-    with jupyterlab(tmp_path) as url, browser() as b:
-        page = b.new_page(viewport=dict(width=1200, height=900))
+    with jupyterlab(tmp_path) as url:
+        page = site[1].new_page(viewport=dict(width=1200, height=900))
         open_notebook(page, url, 'panels/init.ipynb')
         page.locator('.mnist-sgd').first.wait_for(state='visible', timeout=30_000)
         page.wait_for_timeout(1000)
@@ -348,14 +361,15 @@ def test_saved_and_opened_again(tmp_path):
         page.locator('.sgd-still').first.wait_for(state='visible', timeout=60_000)
         page.wait_for_timeout(5000)                      # until the widgets would have been restored
         assert still_and_live(page) == [True, False, False]
+        page.close()
 
-def test_converted(tmp_path):
+def test_converted(site, tmp_path):
     "`nbconvert --execute` makes a page with the picture in it, without a network"
     subprocess.run([sys.executable, '-m', 'nbconvert', '--execute', '--to', 'html', '--output-dir', str(tmp_path), str(root/'nbs'/'panels'/'init.ipynb')],
                    check=True, capture_output=True, cwd=tmp_path)
-    with browser() as b:
-        page = b.new_page(viewport=dict(width=1200, height=900))
-        page.route(re.compile('^https?:'), lambda route: route.abort())
-        page.goto((tmp_path/'init.html').as_uri(), wait_until='domcontentloaded')
-        page.locator('.sgd-still').first.wait_for(state='visible', timeout=30_000)
-        assert still_and_live(page) == [True, False, False]
+    page = site[1].new_page(viewport=dict(width=1200, height=900))
+    page.route(re.compile('^https?:'), lambda route: route.abort())
+    page.goto((tmp_path/'init.html').as_uri(), wait_until='domcontentloaded')
+    page.locator('.sgd-still').first.wait_for(state='visible', timeout=30_000)
+    assert still_and_live(page) == [True, False, False]
+    page.close()

@@ -153,6 +153,7 @@ class Panel:
         self.turn, self.error = turn, None
         state = None
         try:
+            self.widget.add_class('mnist-sgd-busy')
             self.on_busy(True)
             turn.live = True
             for i, state in enumerate(self.work(**self.values)):
@@ -168,6 +169,7 @@ class Panel:
         except Exception as e: self.alert(e, older=not turn.pictures)
         finally:
             turn.live = False
+            self.widget.remove_class('mnist-sgd-busy')
             self.on_busy(False)
 
     def _draw(self, state):
@@ -182,15 +184,13 @@ class Panel:
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         "A picture of the last run; where a kernel serves it, the live panel is shown before it"
-        if self.state is None: self.run()
         view = dict(version_major=2, version_minor=0, model_id=self.widget.model_id)
-        view, words = {'application/vnd.jupyter.widget-view+json': view}, self.summary(self.state)
-        png = figure_base64(self.figure(self.state))
+        view, is_live = {'application/vnd.jupyter.widget-view+json': view}, live_frontend()
+        if _end_older(self) and is_live: _show_before(view)    # at once: it shows that it works
+        if self.state is None: self.run()
+        png, words = figure_base64(self.figure(self.state)), self.summary(self.state)
         picture = {'image/png': png, 'text/plain': words}
-        is_new = _end_older(self)
-        if not live_frontend(): return view | picture
-        if is_new: _show_before(view)
-        return {'text/html': still_html(png, words), **picture}
+        return ({'text/html': still_html(png, words)} if is_live else view) | picture
 
 # %% ../../nbs/widgets/panel.ipynb #3e89487e
 _shown = {}     # By cell: the execution that showed panels there, and those panels
