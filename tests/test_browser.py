@@ -1,7 +1,7 @@
 "The panels in a real JupyterLab, moved with a real mouse and a real keyboard"
-import re, time
+import re, subprocess, sys, time
 import pytest
-from jupyter_page import browser, chromium, jupyterlab, open_notebook, output_text, voila
+from jupyter_page import browser, chromium, jupyterlab, open_notebook, output_text, root, voila
 from mnist_sgd.data import load_data
 from mnist_sgd.runs.engine import run
 from mnist_sgd.runs.recipe import parse_recipe
@@ -221,6 +221,19 @@ def test_stop(page):
     lab(page).get_by_role('button', name='start again').click()
     finished(page, 's.dataset.recipe == "lr=1, epochs=20"')
 
+def test_long_work_shows(page):
+    "Work that takes more than a second has a bar and a word; when it ends, neither is there"
+    show(page, 'lr=1, epochs=5')
+    shown = """pseudo => { const panel = document.querySelector(".jp-OutputArea .mnist-sgd");
+        const e = pseudo == "::before" ? panel : panel.querySelector(".mnist-sgd-status"), s = getComputedStyle(e, pseudo);
+        return s.content != "none" && s.opacity == "1" }"""
+    assert not page.evaluate(shown, '::before') and not page.evaluate(shown, '::after')
+    box(page, 'epochs').fill('3000'); box(page, 'epochs').press('Enter')
+    for pseudo in ('::before', '::after'): page.wait_for_function(shown, arg=pseudo, timeout=30_000)
+    lab(page).get_by_role('button', name='stop').click()
+    finished(page)
+    assert not page.evaluate(shown, '::before') and not page.evaluate(shown, '::after')
+
 def ask_kernel(page, code):
     "What `code` prints when it is run in the notebook's kernel"
     return page.evaluate('''async (code) => {
@@ -323,4 +336,40 @@ def test_sweep_click(site):
     chosen = float(sweep.locator('.mnist-sgd-lr input').first.input_value())
     opened = float(sweep.locator('.mnist-sgd [data-lr]').first.get_attribute('data-lr'))
     assert opened == pytest.approx(chosen, rel=.01) and sweep.locator('svg[data-row]').first.get_attribute('data-epoch') == '10'
+    page.close()
+
+def still_and_live(page):
+    "Is a picture of a panel to be seen, is a live panel, and are there words about a missing model?"
+    return page.evaluate("""() => {
+        const seen = s => [...document.querySelectorAll(s)].some(e => e.offsetParent !== null && e.getBoundingClientRect().height > 10);
+        return [seen('.sgd-still'), seen('.mnist-sgd'), document.body.innerText.includes('model not found')] }""")
+
+def test_saved_and_opened_again(site, tmp_path):
+    "A live panel hides its picture; where the kernel that made it is gone, the picture stands in its place"
+    with jupyterlab(tmp_path) as url:
+        page = site[1].new_page(viewport=dict(width=1200, height=900))
+        open_notebook(page, url, 'panels/init.ipynb')
+        page.locator('.mnist-sgd').first.wait_for(state='visible', timeout=30_000)
+        page.wait_for_timeout(1000)
+        assert still_and_live(page) == [False, True, False]
+        page.evaluate('window.jupyterapp.commands.execute("docmanager:save")')
+        page.evaluate('window.jupyterapp.serviceManager.sessions.shutdownAll()')
+        page.wait_for_timeout(1500)
+        saved = (tmp_path/'nbs'/'panels'/'init.ipynb').read_text(encoding='utf-8')
+        assert 'widget-view' in saved and 'sgd-still' in saved
+        page.goto(f'{url}/lab/tree/nbs/panels/init.ipynb?reset')
+        page.locator('.sgd-still').first.wait_for(state='visible', timeout=60_000)
+        page.wait_for_timeout(5000)                      # until the widgets would have been restored
+        assert still_and_live(page) == [True, False, False]
+        page.close()
+
+def test_converted(site, tmp_path):
+    "`nbconvert --execute` makes a page with the picture in it, without a network"
+    subprocess.run([sys.executable, '-m', 'nbconvert', '--execute', '--to', 'html', '--output-dir', str(tmp_path), str(root/'nbs'/'panels'/'init.ipynb')],
+                   check=True, capture_output=True, cwd=tmp_path)
+    page = site[1].new_page(viewport=dict(width=1200, height=900))
+    page.route(re.compile('^https?:'), lambda route: route.abort())
+    page.goto((tmp_path/'init.html').as_uri(), wait_until='domcontentloaded')
+    page.locator('.sgd-still').first.wait_for(state='visible', timeout=30_000)
+    assert still_and_live(page) == [True, False, False]
     page.close()

@@ -93,7 +93,13 @@ def strip(path):
     nb = read(path)
     nb.metadata.pop('widgets', None)
     for cell in nb.cells:
-        for out in cell.get('outputs', []): out.get('data', {}).pop('application/vnd.jupyter.widget-view+json', None)
+        kept = []
+        for out in cell.get('outputs', []):
+            data = out.get('data', {})
+            was_live = data.pop('application/vnd.jupyter.widget-view+json', None)
+            if 'sgd-still' in ''.join(data.get('text/html', '')): del data['text/html']  # the image says the same
+            if data or not was_live: kept.append(out)
+        if 'outputs' in cell: cell.outputs = kept
     write(nb, path)
 
 def _whole_streams(cell):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['roles', 'inks', 'signs', 'purple', 'orange', 'page_style', 'live_frontend', 'on_click', 'status_html', 'alert_html',
-           'figure_base64']
+           'still_html', 'figure_base64']
 
 # %% ../../nbs/widgets/page.ipynb #imports
 import html, io, os, sys, threading, traceback
@@ -37,6 +37,13 @@ _css = f""".mnist-sgd{{overflow:visible}}.mnist-sgd .ghosts text{{fill:{inks['be
 .mnist-sgd .ghosts :hover{stroke-width:3}
 .mnist-sgd .pt:hover,.mnist-sgd .pt:focus{stroke:#2b7de955}
 .mnist-sgd .sgd-runs :is(td,th){padding:1px 10px 1px 0;text-align:left;font-weight:normal}
+@keyframes sgd-appear{to{opacity:1}}
+@keyframes sgd-move{from{background-position:-40% 0}to{background-position:140% 0}}
+.mnist-sgd-busy::before{content:'';height:4px;flex:none;opacity:0;background:
+linear-gradient(currentColor,currentColor) no-repeat 0 0/30% 100%,#8884;
+animation:sgd-appear 0s 1s forwards,sgd-move 1.5s linear infinite}
+.mnist-sgd-busy .mnist-sgd-status::after{content:'working \\2026';opacity:0;
+animation:sgd-appear 0s 1s forwards}
 @media (prefers-reduced-motion:reduce){
 .mnist-sgd *{transition:none!important;animation:none!important}}
 """
@@ -85,6 +92,19 @@ def alert_html(
     note = '<br>The picture is of an earlier run.' if older else ''
     return (f'<p role="alert" style="margin:0"><b>{type(error).__name__}</b>: '
             f'{html.escape(str(error))}{where}{note}</p>')
+
+_still = '''<style>
+.jp-OutputArea-child:has(.mnist-sgd) + .jp-OutputArea-child:has(.sgd-still),
+.jp-OutputArea-child:has(+ .jp-OutputArea-child .sgd-still):not(:has(.mnist-sgd)){display:none}
+</style>'''
+
+def still_html(
+    png:str,   # In base64, as from `figure_base64`
+    words:str, # What it shows, for a screen reader
+) -> str:
+    "A picture that gives way to a live panel in the output before it, and hides one that is dead"
+    return (f'{_still}<img class="sgd-still" alt="{html.escape(words)}" '
+            f'src="data:image/png;base64,{png}" style="max-width:100%">')
 
 _drawing = threading.Lock()                          # matplotlib draws for one thread at a time
 

@@ -8,7 +8,8 @@ __all__ = ['Turn', 'Panel']
 # %% ../../nbs/widgets/panel.ipynb #a788637e
 import html, threading, time
 from collections.abc import Callable
-from .page import alert_html, figure_base64, live_frontend, page_style, status_html
+from .page import alert_html, figure_base64, live_frontend, page_style
+from .page import status_html, still_html
 from .worker import Worker
 
 # %% ../../nbs/widgets/panel.ipynb #cd2e491e
@@ -152,6 +153,7 @@ class Panel:
         self.turn, self.error = turn, None
         state = None
         try:
+            self.widget.add_class('mnist-sgd-busy')
             self.on_busy(True)
             turn.live = True
             for i, state in enumerate(self.work(**self.values)):
@@ -167,6 +169,7 @@ class Panel:
         except Exception as e: self.alert(e, older=not turn.pictures)
         finally:
             turn.live = False
+            self.widget.remove_class('mnist-sgd-busy')
             self.on_busy(False)
 
     def _draw(self, state):
@@ -180,27 +183,35 @@ class Panel:
         self.picture.value, self.text.value = self.svg(state), status_html(self.summary(state))
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        "The live panel where a kernel serves it, and a picture of the last run for everybody else"
-        if self.state is None: self.run()
-        _end_older(self)
+        "A picture of the last run; where a kernel serves it, the live panel is shown before it"
         view = dict(version_major=2, version_minor=0, model_id=self.widget.model_id)
-        return {'application/vnd.jupyter.widget-view+json': view,
-                'image/png': figure_base64(self.figure(self.state)),
-                'text/plain': self.summary(self.state)}
+        view, is_live = {'application/vnd.jupyter.widget-view+json': view}, live_frontend()
+        if _end_older(self) and is_live: _show_before(view)    # at once: it shows that it works
+        if self.state is None: self.run()
+        png, words = figure_base64(self.figure(self.state)), self.summary(self.state)
+        picture = {'image/png': png, 'text/plain': words}
+        return ({'text/html': still_html(png, words)} if is_live else view) | picture
 
 # %% ../../nbs/widgets/panel.ipynb #3e89487e
 _shown = {}     # By cell: the execution that showed panels there, and those panels
 
 def _end_older(panel):
+    "Close what this cell showed before it was run again; is `panel` new in this run?"
     try: from IPython import get_ipython
-    except ImportError: return
+    except ImportError: return True
     message = getattr(get_ipython(), 'get_parent', dict)()
     cell = message.get('metadata', {}).get('cellId')
     execution = message.get('header', {}).get('msg_id')
-    if cell is None: return
+    if cell is None: return True
     before, panels = _shown.get(cell, (execution, []))
     if before != execution:
         for p in panels:
             if p is not panel: p.close()
         panels = []
     _shown[cell] = execution, [*panels, panel]
+    return panel not in panels
+
+def _show_before(view):
+    "An output of its own for a live view"
+    from IPython.display import display
+    display(view, raw=True)
