@@ -1,6 +1,6 @@
 "A run shared out by torchrun is the run of one process: real processes, their faults included"
-import json, os, signal, subprocess, sys, time
-from pathlib import Path
+import os, shutil, signal, subprocess, sys, time
+from dataclasses import replace
 import pytest, torch
 from mnist_sgd.data import load_data
 from mnist_sgd.runs.engine import run
@@ -22,13 +22,17 @@ data = load_data('offline')
 data = replace(data, train_x=data.train_x[::16].contiguous(), train_y=data.train_y[::16].contiguous())
 '''
 
+def launch(*args, before=(), **env):
+    "Start `torchrun` with `args`, by way of the command `before`"
+    env = os.environ | {'OMP_NUM_THREADS': '1', 'MNIST_SGD_DATA': 'offline', 'CUDA_VISIBLE_DEVICES': ''} | env
+    command = [*before, sys.executable, '-m', 'torch.distributed.run', *map(str, args)]
+    return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
 def torchrun(folder, size, code, *args, wait=True):
     "`size` processes that run `program`, then `code`"
     file = folder/'program.py'
     file.write_text(program + code, encoding='utf-8')
-    env = os.environ | {'OMP_NUM_THREADS': '1', 'MNIST_SGD_DATA': 'offline', 'CUDA_VISIBLE_DEVICES': ''}
-    command = [sys.executable, '-m', 'torch.distributed.run', '--standalone', f'--nproc-per-node={size}', str(file), *map(str, args)]
-    p = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    p = launch('--standalone', f'--nproc-per-node={size}', file, *args)
     if not wait: return p
     return p, p.communicate(timeout=300)[0]
 
@@ -36,7 +40,6 @@ def torchrun(folder, size, code, *args, wait=True):
 def alone():
     "Records of each recipe in one process, by autograd"
     data = load_data('offline')
-    from dataclasses import replace
     data = replace(data, train_x=data.train_x[::16].contiguous(), train_y=data.train_y[::16].contiguous())
     return [list(run(parse_recipe(f'{text}, epochs=2, device=cpu'), data, closed=False)) for text in recipes]
 
@@ -105,3 +108,52 @@ ranks.leave()
     resumed = train(4, '-', tmp_path/'run.pt')
     for (*numbers, params), (*want, want_params) in zip(resumed, whole, strict=True):
         assert numbers == want and all(torch.equal(p, q) for p, q in zip(params, want_params))
+
+def test_command(tmp_path):
+    "The command prints one table, goes on with a checkpoint, and names the rank that has a complaint"
+    start = '--standalone', '--nproc-per-node=2', '-m', 'mnist_sgd', '--seed', 1
+    def said(*args):
+        p = launch(*start, *args)
+        return p.communicate(timeout=300)[0], p.returncode
+    file = tmp_path/'run.pt'
+    table, status = said('--epochs', 1, '--checkpoint', file)
+    assert status == 0 and table.count('train loss') == 1 and 'shared out over 2 processes' in table
+    longer, status = said('--epochs', 2, '--resume', file)
+    rows = [line for line in table.splitlines() if line.strip()[:1] in ('0', '1')]
+    assert status == 0 and len(rows) == 2 and all(row in longer for row in rows) and '\n    2  ' in longer
+    complaint, status = said('--epochs', 2, '--resume', tmp_path/'none.pt')
+    assert status and 'mnist_sgd, rank 0: ' in complaint and 'none.pt is not there' in complaint
+
+@pytest.fixture
+def two_hosts():
+    "Two network namespaces with a cable between them: what to put before a command, and the address of each"
+    if not shutil.which('ip') or os.geteuid(): pytest.skip('no right to make network namespaces here')
+    names = [f'sgd{os.getpid()}{side}' for side in 'ab']
+    def ip(*args): subprocess.run(['ip', *args], check=True, capture_output=True)
+    try:
+        try:
+            for name in names: ip('netns', 'add', name)
+            ip('link', 'add', 'cable', 'netns', names[0], 'type', 'veth', 'peer', 'name', 'cable', 'netns', names[1])
+        except subprocess.CalledProcessError: pytest.skip('no right to make network namespaces here')
+        for i, name in enumerate(names, 1):
+            ip('-n', name, 'addr', 'add', f'10.77.0.{i}/24', 'dev', 'cable')
+            for device in ('lo', 'cable'): ip('-n', name, 'link', 'set', device, 'up')
+        yield [(['ip', 'netns', 'exec', name], f'10.77.0.{i}') for i, name in enumerate(names, 1)]
+    finally:
+        for name in names: subprocess.run(['ip', 'netns', 'del', name], capture_output=True)
+
+def test_two_hosts(two_hosts):
+    "Two hosts with a network of their own train one run: the table of one process"
+    recipe = '--epochs', 2, '--lr', 1, '--shuffle'
+    processes = [launch('--nnodes=2', '--nproc-per-node=2', '--rdzv-backend=c10d', '--rdzv-id=sgd', '--rdzv-endpoint=10.77.0.1:29511',
+                        f'--rdzv-conf=is_host={address == "10.77.0.1"}', f'--local-addr={address}', '-m', 'mnist_sgd', *recipe, before=before, GLOO_SOCKET_IFNAME='cable')
+                 for before, address in two_hosts]
+    said = [p.communicate(timeout=300)[0] for p in processes]
+    assert [p.returncode for p in processes] == [0, 0], said
+    tables = [s for s in said if 'train loss' in s]
+    assert len(tables) == 1 and 'shared out over 4 processes' in tables[0]
+    want = list(run(parse_recipe('lr=1, epochs=2, shuffle=on, device=cpu'), load_data('offline'), closed=False))
+    rows = [line.split() for line in tables[0].splitlines() if line.strip()[:1] in ('0', '1', '2')]
+    for row, r in zip(rows, want, strict=True):
+        assert int(row[0]) == r.epoch
+        for printed, number in zip(row[1:], (r.train_loss, r.valid_loss, r.accuracy)): assert abs(float(printed) - number) < .002

@@ -68,9 +68,11 @@ def _report_options(parser):
     parser.add_argument('folder', help='a folder for each learner, or all their notebooks')
     parser.add_argument('--to', metavar='FOLDER', help='where to write; default: the same folder')
     parser.add_argument('--no-names', action='store_true', help='number the learners instead')
+    parser.add_argument('--rerun', action='store_true',
+                        help='run the answers again (as you, with limits) and check them')
 
 def _report(args):
-    page, sheet, found = write_report(args.folder, args.to, not args.no_names)
+    page, sheet, found = write_report(args.folder, args.to, not args.no_names, args.rerun)
     bad = sum(bool(s.problem) for s in found)
     print(f'{len(found)} files read, {bad} of them with a problem')
     print(f'the page:  {page}\nthe table: {sheet}')

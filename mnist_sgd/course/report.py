@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['most_files', 'Submission', 'read_submission', 'read_submissions', 'Standing', 'Misunderstanding', 'standings',
-           'misunderstandings', 'numbered', 'report_html', 'report_csv', 'write_report']
+           'misunderstandings', 'numbered', 'report_html', 'report_csv', 'check_again', 'write_report']
 
 # %% ../../nbs/course/report.ipynb #report-imports
 import csv, hashlib, html, io, os, re
@@ -14,6 +14,7 @@ from pathlib import Path
 from .. import __version__
 from .files import course_notebooks, exercise_cells, read_notebook
 from .passages import course_exercises, passage
+from .rerun import no_network, rerun
 from .verdicts import guess_type, read_guess, read_verdict, verdict_type
 
 # %% ../../nbs/course/report.ipynb #report-read
@@ -283,6 +284,7 @@ _page = """<!DOCTYPE html>
 def report_html(
     submissions:list,      # Of `Submission`
     with_names:bool=True,  # Show who it is?
+    how:str='Read, not executed', # Where the verdicts come from
 ) -> str:                  # The page
     "The report of a class as one page"
     table = standings(submissions)
@@ -293,7 +295,7 @@ def report_html(
     widest = max((m.count for m in found), default=1)
     shown = [_mistake(m, names, widest) for m in found] or ['<p>None was found.</p>']
     count = f'{_people(len(table))}, {len(submissions)} files'
-    parts = [f'<p>{count}. Read, not executed; mnist_sgd {_say(__version__)}.</p>',
+    parts = [f'<p>{count}. {_say(how)}; mnist_sgd {_say(__version__)}.</p>',
              '<h2>Misunderstandings, the most frequent first</h2>', *shown,
              '<h2>Who is stuck</h2><p>Three attempts or more, and none right.</p>',
              _stuck(table, names),
@@ -326,17 +328,40 @@ def report_csv(
             rows.writerow(map(_cell, row))
     return out.getvalue()
 
+# %% ../../nbs/course/report.ipynb #report-again
+def check_again(
+    folder:str|Path, # The folder of the class
+    s:Submission,    # One of its files; its verdicts are replaced
+) -> None:
+    "Replace what a file says about its answers by what a new check says"
+    if not s.answers: return
+    saved, s.verdicts = {v['exercise']: v for v in s.verdicts}, []
+    problems = [s.problem] if s.problem else []
+    try: fresh = rerun(read_notebook(Path(folder)/s.file))
+    except ValueError as e: fresh, problems = [], [*problems, str(e)]
+    for v in fresh:
+        old = saved.get(v['exercise'], v)
+        s.verdicts.append(v | {k: old[k] for k in ('attempts', 'earlier')})
+        if old['state'] == 'right' != v['state']:
+            problems.append(f'{v["exercise"]}: saved as right, and {v["state"]} when checked again')
+    s.problem = '; '.join(problems)
+
 # %% ../../nbs/course/report.ipynb #report-write
 def write_report(
     folder:str|Path,        # With what the class handed in
     to:str|Path|None=None,  # Where to write report.html and report.csv; by default the same folder
     with_names:bool=True,   # Show who it is?
+    again:bool=False,       # Check the answers again, instead of believing the files?
 ) -> tuple:                 # Paths of the page and the table, and the submissions
     "Read a folder, and write one page and a table about it"
-    submissions = read_submissions(folder)
+    submissions, how = read_submissions(folder), 'Read, not executed'
+    if again:
+        for s in submissions: check_again(folder, s)
+        network = 'without' if no_network() else 'with'
+        how = f'Answers checked again, in a process of their own, {network} a network'
     to = Path(folder if to is None else to)
     to.mkdir(parents=True, exist_ok=True)
     page, sheet = to/'report.html', to/'report.csv'
-    page.write_bytes(report_html(submissions, with_names).encode('utf-8', 'replace'))
+    page.write_bytes(report_html(submissions, with_names, how).encode('utf-8', 'replace'))
     sheet.write_bytes(('\ufeff' + report_csv(submissions, with_names)).encode('utf-8', 'replace'))
     return page, sheet, submissions
