@@ -44,7 +44,9 @@ def find_place(
         raise DataError(f"{text!r} names no place: give the path of a file or folder")
     text = os.fspath(text)
     word = bare(text)
-    if word.lower() in ('', 'auto', 'mnist', 'offline'): return word.lower() or 'auto'
+    is_mine = word.lower() == 'mnist' and os.path.isdir(word)   # a folder of that name is meant
+    if not is_mine and word.lower() in ('', 'auto', 'mnist', 'offline'):
+        return word.lower() or 'auto'
     if os.path.exists(text): return Path(text)            # it may really have such a name
     for path in map(_local_path, (word, word.replace('\\ ', ' '))):
         if os.path.exists(path): return path
