@@ -188,7 +188,7 @@ def _without_slope_of_sigmoid(xb, yb, weights, bias):
     dz = (1 - 2*yb) / len(xb) * torch.ones_like(xb@weights)
     return xb.T@dz, dz.sum(0)
 
-@my_linear_grad.mistake('This is the gradient of the cross-entropy, `p - y`.',
+@my_linear_grad.mistake('This is the gradient of the cross-entropy.',
                         'The loss here is the plain distance; its slope has `p*(1-p)` in it.')
 def _of_cross_entropy(xb, yb, weights, bias):
     dz = ((xb@weights + bias).sigmoid() - yb) / len(xb)
