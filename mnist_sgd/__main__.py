@@ -1,5 +1,5 @@
-"`python -m mnist_sgd`, where the shell does not find the command `mnist_sgd`"
+"`python -m mnist_sgd` does what the command `mnist_sgd` does"
 import sys
-from .runs.cli import main
+from mnist_sgd.runs.cli import main
 
-sys.exit(main())
+if __name__ == '__main__': sys.exit(main())

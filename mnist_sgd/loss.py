@@ -43,6 +43,7 @@ def slope(
     "How much `f` rises for each unit to the right"
     return (f(at + nudge) - f(at - nudge)) / (2*nudge)
 
+# %% ../nbs/02_loss.ipynb #bias-curve
 def bias_curve(
     number:Callable,      # `mnist_loss`, `batch_accuracy`, or another function of scores and labels
     scores:torch.Tensor,  # Scores without a bias, `[n,1]`

@@ -56,13 +56,16 @@ def install_code():
 folded = dict(cellView='form', jupyter=dict(source_hidden=True))
 
 def badges(path):
-    "Put badges and install cell at the top of a notebook, in place of those that are there"
+    "Put badges and install cell into a notebook: in place of those that are there, or at its top"
     nb = read(path)
-    cells = [c for c in nb.cells if c.id not in ('badges', 'install')]
     badge = nbformat.v4.new_markdown_cell(badge_text(name_of(path)), id='badges')
     install = nbformat.v4.new_code_cell(install_code(), id='install', metadata=folded)
-    install.outputs = next((c.outputs for c in nb.cells if c.id == 'install'), [])
-    nb.cells = [badge, install] + cells
+    for top, cell in enumerate((badge, install)):
+        place = next((i for i, c in enumerate(nb.cells) if c.id == cell.id), None)
+        if place is None: nb.cells.insert(top, cell)
+        else:
+            if cell is install: cell.outputs = nb.cells[place].outputs
+            nb.cells[place] = cell
     write(nb, path)
 
 

@@ -15,7 +15,7 @@ from .bugs import _bug, _find, bug_diff, buggy_source, bugs, loop_source
 from .probes import _grey, _legend, _n, _picture, Evidence, probe, probes, run_loop
 from ..data import load_data
 from ..lab.picture import weights_png
-from ..widgets.page import orange, purple, status_html
+from ..widgets.page import roles, status_html
 from ..widgets.panel import Panel
 
 # %% ../../nbs/buglab/game.ipynb #0a9a9e37
@@ -144,13 +144,13 @@ def _curves(case):
     epochs = range(1, len(accs) + 1)
     def loss(ax):
         ax.plot(epochs, healthy_loss, label='healthy', **_grey)
-        ax.plot(epochs, train, '--', color=orange, label='training')
-        ax.plot(epochs, valid, color=purple, label='validation')
+        ax.plot(epochs, train, '--', color=roles['training'], label='training')
+        ax.plot(epochs, valid, color=roles['validation'], label='validation')
         ax.set(title='loss', xlabel='epoch')
         _legend(ax)
     def accuracy(ax):
         ax.plot(epochs, healthy_accs, label='healthy', **_grey)
-        ax.plot(epochs, accs, color=purple, label='validation')
+        ax.plot(epochs, accs, color=roles['validation'], label='validation')
         ax.set(title=f'accuracy {accs[-1]:.4f}', xlabel='epoch')
         _legend(ax)
     def pictures(ax):

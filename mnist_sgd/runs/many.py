@@ -45,7 +45,7 @@ def _run_group(recipes, data):
         rows = zip(*(t.tolist() for t in numbers), zip(weights, biases))
         return [Record(epoch, *row) for row in rows]
     histories = [records(0, mean_losses(recipe.loss, data.train_x@w + b, train_y))]
-    epochs = closed_epochs(recipe, w, b, lr, dl)
+    epochs = closed_epochs(recipe.loss, w, b, lr, dl, recipe.zero_grad, recipe.momentum)
     histories += [records(epoch, next(epochs)) for epoch in range(1, recipe.epochs + 1)]
     return list(zip(*histories))
 
