@@ -328,7 +328,7 @@ def test_another_order(form, small, tmp_path):
 
 def test_another_set(small, tmp_path):
     x, y = small
-    as_gz(tmp_path, x, {split: np.arange(len(v), dtype=np.uint8) % 10 for split, v in y.items()})
+    as_gz(tmp_path, x, {split: (np.arange(len(v)) % 10).astype(np.uint8) for split, v in y.items()})
     whole(damaged(tmp_path, 'This is another data set', '1,300 of the train labels are 3, where MNIST has 6,131'))
 
 def test_part_of_mnist(small, tmp_path):
@@ -400,6 +400,25 @@ def test_address_on_the_network(monkeypatch):
     damaged('https://example.org/mnist.tgz', 'https://example.org/mnist.tgz is an address on the network', 'download it, and name')
     monkeypatch.setenv('MNIST_SGD_DATA', 's3://bucket/mnist')
     with pytest.raises(DataError, match="MNIST_SGD_DATA='s3://bucket/mnist'"): load_data()
+def test_one_choice_in_a_session(folder, monkeypatch):
+    "What `load_data` was given last is what a run, the lab and the exercises use; a variable that is set later counts"
+    from mnist_sgd.data import session_data
+    from mnist_sgd.exercises import init as ex, shared
+    from mnist_sgd.lab.lab import Lab
+    monkeypatch.setattr(sources, '_last', {})
+    def used(): return {session_data().source, shared.digits().source, Lab().data.source}
+    load_data(path=folder)
+    assert used() == {'mnist'} and ex.wide_std.check(1.).images == 'Judged on MNIST.'
+    load_data('offline')
+    assert used() == {'offline'} and ex.wide_std.check(1.).images == "Judged on digits redrawn from scikit-learn's."
+    assert Lab().data is session_data() and session_data('offline').source == 'offline'
+    monkeypatch.setenv('MNIST_SGD_DATA', str(folder))
+    assert used() == {'mnist'}
+    load_data('offline')                                # later than the variable
+    assert used() == {'offline'}
+    monkeypatch.delenv('MNIST_SGD_DATA')
+    load_data('mnist', folder); load_data(); assert used() == {'offline'}
+
 def test_place_given_as_source(folder):
     with pytest.raises(ValueError, match="goes into path="): load_data(str(folder))
 

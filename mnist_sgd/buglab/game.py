@@ -13,7 +13,7 @@ import traitlets as t
 from matplotlib.figure import Figure
 from .bugs import _bug, _find, bug_diff, buggy_source, bugs, loop_source
 from .probes import _grey, _legend, _n, _picture, Evidence, probe, probes, run_loop
-from ..data import load_data
+from ..data import session_data
 from ..lab.picture import weights_png
 from ..widgets.page import roles, status_html
 from ..widgets.panel import Panel
@@ -226,7 +226,7 @@ class BugLab(Panel):
     "A case to solve: curves, probes and suspects, as buttons or as calls"
     def __init__(self,
         code=None, # Words or a number that choose the bug; by default a new code is drawn
-        data=None, # `Digits`; by default those of `load_data`
+        data=None, # `Digits`; by default those of `session_data`
     ):
         self.code = new_code() if code is None else _plain(code)
         self.data, self._seen = data, None           # evidence with the bug and without
@@ -238,7 +238,7 @@ class BugLab(Panel):
     def work(self, moves):
         "Train once, then replay the moves: a `Case`"
         if self._seen is None:
-            self.data = load_data() if self.data is None else self.data
+            self.data = session_data() if self.data is None else self.data
             sources = buggy_source(hidden_bug(self.code).name), loop_source
             self._seen = [run_loop(s, self.data, _seed(self.code)) for s in sources]
         yield Case(self.code, *self._seen, moves)

@@ -8,9 +8,8 @@ __all__ = ['Training', 'Lab']
 # %% ../../nbs/lab/lab.ipynb #imports
 import html, re, time
 from dataclasses import asdict, replace
-from functools import cache
 import ipywidgets as w
-from ..data import load_data
+from ..data import session_data
 from .parts import broken_text, challenges, control_rows, recipe_controls, runs_table
 from .picture import run_figure, run_svg
 from ..runs.engine import pick_device, run
@@ -21,8 +20,6 @@ from ..widgets.controls import choice
 from ..widgets.panel import Panel
 
 # %% ../../nbs/lab/lab.ipynb #e0de5fb9
-_pictures = cache(load_data)                             # all labs of a session share them
-
 class Training(Panel):
     "A panel that trains what its controls say; the controls are the fields of a `Recipe`"
     def __init__(self,
@@ -30,7 +27,7 @@ class Training(Panel):
         data=None,                # `Digits`; by default those that the recipe's source names
     ):
         self.recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
-        self.data = _pictures(self.recipe.source) if data is None else data
+        self.data = session_data(self.recipe.source) if data is None else data
         self.ever_lit = (self.data.train_x > 0).any(0).cpu()
         self.sample = sample(self.data.to('cpu'))
         self.fallback = ''                               # what to say where a device failed

@@ -12,7 +12,7 @@ from itertools import count
 from typing import NamedTuple
 import torch
 from torch import nn
-from ..data import Digits, TensorLoader, load_data
+from ..data import Digits, TensorLoader, session_data
 from ..loss import batch_accuracy
 from ..machine.threads import one_thread
 from ..optimizer import train_epoch
@@ -107,7 +107,7 @@ def run(
 ) -> Iterator[Record]:             # `recipe.epochs + 1` of them
     "Train as `recipe` says: a record for the untrained model, then one after each epoch"
     device = pick_device(recipe.device)
-    data = (load_data(recipe.source) if data is None else data).to(device)
+    data = (session_data(recipe.source) if data is None else data).to(device)
     begun, shared = start(recipe, data), is_shared()
     model, loss_func = begun.model, begun.loss_func
     history = load_checkpoint(resume, recipe, begun) if resume else []
