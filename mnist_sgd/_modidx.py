@@ -122,6 +122,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'mnist_sgd/course/files.py'),
                                         'mnist_sgd.course.files.write_file': ('course/files.html#write_file', 'mnist_sgd/course/files.py')},
             'mnist_sgd.course.give': { 'mnist_sgd.course.give._aside': ('course/give.html#_aside', 'mnist_sgd/course/give.py'),
+                                       'mnist_sgd.course.give._free_id': ('course/give.html#_free_id', 'mnist_sgd/course/give.py'),
                                        'mnist_sgd.course.give._given': ('course/give.html#_given', 'mnist_sgd/course/give.py'),
                                        'mnist_sgd.course.give._is_test': ('course/give.html#_is_test', 'mnist_sgd/course/give.py'),
                                        'mnist_sgd.course.give._keeps': ('course/give.html#_keeps', 'mnist_sgd/course/give.py'),

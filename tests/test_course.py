@@ -5,9 +5,10 @@ from pathlib import Path
 import nbformat, pytest
 from nbclient import NotebookClient
 from mnist_sgd.course.files import exercise_cells, lesson_names, notebook_bytes, page_names, read_notebook
-from mnist_sgd.course.give import learner_copy
+from mnist_sgd.course.give import learner_copy, write_course
 from mnist_sgd.course.passages import course_exercises, passages
 from mnist_sgd.course.verdicts import guess_type, read_guess, read_verdict, verdict_type
+from jupyter_page import browser, chromium, jupyterlab, open_notebook, output_text
 from test_project import root, tool
 
 def run_notebook(nb, folder, timeout=600):
@@ -114,6 +115,34 @@ def test_report(tmp_path):
         assert found and int(found[1]) == n, (name, mistake)
     subprocess.run([*command, '--no-names'], check=True, capture_output=True)
     assert 'learner-0' not in (tmp_path/'out'/'report.html').read_text(encoding='utf-8') + (tmp_path/'out'/'report.csv').read_text(encoding='utf-8')
+
+@pytest.mark.ci
+@pytest.mark.skipif(chromium is None, reason='no Chromium here: install it, or name it in CHROMIUM')
+def test_in_jupyterlab(tmp_path):
+    "A learner's copy in JupyterLab: outputs folded until they run, the verdict shown in words, and kept in the file that Ctrl+S writes"
+    nb, path = learner_copy('03_grad', ['03_grad']), tmp_path/'nbs'/'03_grad.ipynb'
+    (_, answer, check), *_ = exercise_cells(nb)
+    nb['cells'][answer]['source'] = 'def my_slope(f, x): return (f(x + 1e-5) - f(x))/1e-5'
+    path.parent.mkdir()
+    path.write_bytes(notebook_bytes(nb))
+    def folded(nb): return sum(c['metadata'].get('jupyter', {}).get('outputs_hidden', False) for c in nb['cells'])
+    assert folded(nb) >= 5
+    with jupyterlab(tmp_path) as url, browser() as b:
+        page = b.new_page(viewport=dict(width=1200, height=900))
+        open_notebook(page, url, '03_grad.ipynb')
+        assert '"output_type":"error"' not in output_text(page)
+        page.evaluate('window.jupyterapp.shell.currentWidget.content.activeCellIndex = arg'.replace('arg', str(check)))
+        page.evaluate('window.jupyterapp.commands.execute("notebook:run-cell")')
+        page.locator('[role=status]', has_text='my_slope: not yet.').first.wait_for(timeout=30_000)
+        page.screenshot(path=tmp_path/'page.png')
+        page.evaluate('window.jupyterapp.commands.execute("docmanager:save")')
+        page.wait_for_function('!window.jupyterapp.shell.currentWidget.context.model.dirty', timeout=30_000)
+    saved = read_notebook(path)
+    assert folded(saved) == 0
+    (found,) = [v for v in map(read_verdict, kept(nbformat.read(path, 4), verdict_type)) if v['exercise'] == 'my_slope']
+    assert (found['state'], found['mistake'], found['attempts']) == ('not yet', 'one_side', 1)
+    assert write_course(path.parent, ['03_grad'], update=True)['03_grad'] == 'nothing to do'   # and the course knows its own cells again
+    assert read_notebook(path) == saved
 
 nbgrader = os.environ.get('NBGRADER') or shutil.which('nbgrader')
 

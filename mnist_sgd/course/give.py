@@ -148,10 +148,18 @@ def _put_back(mine, place, cells, done):
                 done['dropped'] += 1
                 continue
             at = next(n for n, c in enumerate(cells) if c is before) + 1 if before else 0
-            cells.insert(at, dict(cell))
+            cells.insert(at, cell | dict(id=_free_id(cell, cells)))
             place[i] = cells[at]
             done['own'] += 1
         before = place[i]
+
+# %% ../../nbs/course/give.ipynb #give-free-id
+def _free_id(cell, cells):
+    "The id of a cell, or another one where it has none or `cells` have it already"
+    taken = {c['id'] for c in cells}
+    mark = cell_hash(cell)
+    tries = [cell.get('id'), *(f'{mark}-{n}' for n in range(len(cells) + 1))]
+    return next(id for id in tries if isinstance(id, str) and id and id not in taken)
 
 # %% ../../nbs/course/give.ipynb #give-write
 def _said(done):

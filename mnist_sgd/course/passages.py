@@ -14,8 +14,8 @@ passages = {  # Id of a cell, by exercise or by exercise and mistake
     'to_rows': '6616c7d8',
     'make_labels': '6f447c09',
     'make_labels.labels_in_a_row': 'd0595c7f',
-    'batches': 'e39d2075',
-    'batches.shuffled_rows': '89f48dcf',
+    'batches': 'dealing',
+    'batches.shuffled_rows': '7bd519a4',
     'last_batch': '4b676356',
     'my_init_params': '82b9d557',
     'my_init_params.std_added': '283096b0',
@@ -26,7 +26,7 @@ passages = {  # Id of a cell, by exercise or by exercise and mistake
     'my_saturated_share.scores_for_p': 'b38148bd',
     'wide_std': '7d6209c6',
     'wide_std.zero_std': '0a93e7a8',
-    'my_mnist_loss': '87692a0a',
+    'my_mnist_loss': 'loss-section',
     'my_mnist_loss.without_sigmoid': 'a1fc03fd',
     'my_mnist_loss.sigmoid_twice': '8671ac1d',
     'my_mnist_loss.summed': '9cd39534',
@@ -35,15 +35,15 @@ passages = {  # Id of a cell, by exercise or by exercise and mistake
     'my_accuracy': '94740ef4',
     'my_accuracy.all_against_all': '8689fbb9',
     'always_three_accuracy': '94740ef4',
-    'always_three_accuracy.mean_of_means': '8d1b29c7',
-    'half_loss': '87692a0a',
+    'always_three_accuracy.mean_of_means': '7e54c97e',
+    'half_loss': 'loss-section',
     'my_slope': '7a0ccd61',
     'my_linear_grad': 'a20adf19',
     'my_linear_grad.summed_not_averaged': '22af7421',
     'my_linear_grad.weights_summed': '22af7421',
     'my_linear_grad.bias_summed': '22af7421',
     'my_linear_grad.all_sevens': '22af7421',
-    'accumulate': 'f374f101',
+    'accumulate': 'adding',
     'accumulate.kept_from_last_call': '01ceddbc',
     'accumulate.never_cleared_and_summed': '01ceddbc',
     'accumulate.never_cleared_and_equal_weights': '01ceddbc',
@@ -51,7 +51,6 @@ passages = {  # Id of a cell, by exercise or by exercise and mistake
     'accumulate.zeroed_before_the_first': '66877f6e',
     'my_step': '64b291a7',
     'my_step.rebound': 'b364d10b',
-    'my_step.rebound_then_zeroed': 'b364d10b',
     'my_step.new_tensor_in_the_list': 'b364d10b',
     'my_step.recorded_step': '916a2e28',
     'my_step.not_zeroed': 'd0fae20c',
@@ -61,8 +60,8 @@ passages = {  # Id of a cell, by exercise or by exercise and mistake
     'my_train_epoch.epoch_rebound': 'b364d10b',
     'my_train_epoch.epoch_recorded': '916a2e28',
     'my_validate_epoch': '2671f9ce',
-    'my_validate_epoch.mean_of_means': '8d1b29c7',
-    'my_validate_epoch.as_if_all_were_full': '8d1b29c7',
+    'my_validate_epoch.mean_of_means': '7e54c97e',
+    'my_validate_epoch.as_if_all_were_full': '7e54c97e',
     'my_validate_epoch.half_for_scores': '94740ef4',
     'MyOptim': '553d4657',
     'MyOptim.first_gradient_forgotten': 'f5c12760',
@@ -93,6 +92,7 @@ passages = {  # Id of a cell, by exercise or by exercise and mistake
 # %% ../../nbs/course/passages.ipynb #passages-find
 def _plain(text):
     "Markdown as plain text"
+    text = re.sub(r'<summary>.*?</summary>|</?(?:details|br|p|b|em|code)\b[^>]*>', ' ', text)
     text = re.sub(r'\[([^\]]+)\]\([^)]*\)', r'\1', text)
     return re.sub(r'\s+', ' ', re.sub(r'\*\*|`', '', text)).strip()
 
@@ -120,8 +120,8 @@ def passage(
     most:int=300, # Characters of text
 ) -> tuple|None:  # Lesson, heading and the beginning of the text
     "What to read again; None where the lesson no longer has it"
-    id = passages.get(f'{exercise}.{mistake}') or passages.get(exercise)
-    found = _course()[0].get(id)
+    ids = passages.get(f'{exercise}.{mistake}'), passages.get(exercise)
+    found = next((_course()[0][id] for id in ids if id in _course()[0]), None)
     if not found: return None
     lesson, heading, text = found
     return lesson, heading, text if len(text) <= most else text[:most].rsplit(' ', 1)[0] + ' ...'
