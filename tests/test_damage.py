@@ -58,7 +58,7 @@ damages = [Damage(*d) for d in (
                                          'mnist_loss(preds, targets).expand(len(preds), 1)', '06_learner'),
     ("fastai's loader ignores its seed", 'learner', 'bs, shuffle, seed)', 'bs, shuffle)', '06_learner'),
     ('callback weights batches alike',   'lab.callback', 'n*self.loss.detach(), self.n + n', 'self.loss.detach(), self.n + 1', '06_learner'),
-    ('one epoch too few',                'runs.engine', 'range(1, recipe.epochs + 1)', 'range(1, recipe.epochs)', 'runs/engine'),
+    ('one epoch too few',                'runs.engine', 'range(len(history), recipe.epochs + 1)', 'range(len(history), recipe.epochs)', 'runs/engine'),
     ("recipe's zero_grad ignored",       'runs.engine', 'if not recipe.zero_grad: opt', 'if False: opt', 'runs/engine'),
     ("recipe's momentum ignored",        'runs.engine', ', momentum=recipe.momentum)', ')', 'runs/engine'),
     ('closed gradient sums the batch',   'runs.closed', '(y))/len(x)', '(y))', 'runs/closed'),
@@ -68,7 +68,7 @@ damages = [Damage(*d) for d in (
     ('bytes not divided by 255',         'runs.closed', 'alpha=batch.step*scale', 'alpha=batch.step', 'runs/closed'),
     ('nor for many models',              'runs.closed', 'dz.mul_(batch.step), alpha=scale', 'dz.mul_(batch.step)', 'runs/many'),
     ('bytes never used',                 'runs.closed', 'if dl.shuffle or n <= 512 else', 'if False else', 'runs/closed'),
-    ("recipe's std ignored",             'runs.engine', 'normal_(p, std=recipe.std, generator', 'normal_(p, generator', 'runs/engine'),
+    ("recipe's std ignored",             'runs.engine', 'normal_(p, std=std, generator', 'normal_(p, generator', 'runs/engine'),
 )]
 each_damage = pytest.mark.parametrize('damage', damages, ids=lambda d: f'{d.module}: {d.kind}')
 notebooks = sorted({d.notebook for d in damages})
