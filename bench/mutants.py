@@ -24,9 +24,11 @@ sys.path.insert(0, str(root/'tests'))
 import cells
 from test_damage import make_copy
 
-modules = ('data', 'init', 'loss', 'grad', 'loop', 'optimizer', 'learner', 'runs.recipe', 'digits.sources', 'runs.engine',
+modules = ('data', 'init', 'loss', 'grad', 'loop', 'optimizer', 'learner', 'runs.recipe', 'digits.images', 'digits.formats',
+           'digits.sources', 'runs.engine',
            'runs.closed')
-tests = {'data': ['test_sources'], 'digits.sources': ['test_sources'], 'runs.closed': ['test_capture']}   # pytest files of a module
+tests = {'data': ['test_sources'], 'digits.images': ['test_sources'], 'digits.formats': ['test_sources'],
+         'digits.sources': ['test_sources'], 'runs.closed': ['test_capture']}   # pytest files of a module
 wider = {name: ['runs/many', 'runs/engine', 'runs/closed'] for name in ('runs.engine', 'runs.closed')}  # notebooks that need not name it
 verdicts = Path(__file__).with_suffix('.jsonl')
 cpu, seconds = 120, 600               # a mutant may never end: limits of what it works, and of the clock

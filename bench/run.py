@@ -14,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from mnist_sgd import loop
 from mnist_sgd.digits import sources
+from mnist_sgd.digits.images import decode_image
 from mnist_sgd.data import Digits, TensorLoader, load_data
 from mnist_sgd.runs.closed import closed_epochs
 from mnist_sgd.runs.engine import run
@@ -79,7 +80,8 @@ def engine_epoch(data, recipe=Recipe(), k=None, capture=True, lr=1.):
     "An epoch of the engine's closed form, without validation; of `k` models at once"
     w, b = (torch.zeros(n, device=data.train_x.device) for n in ((784, 1) if k is None else ((784, k), k)))
     if k: lr = lr*torch.logspace(-2, 1, k, device=w.device)
-    epochs = closed_epochs(recipe, w, b, lr, TensorLoader(data.train_x, data.train_y, recipe.batch_size, recipe.shuffle, 0), capture)
+    dl = TensorLoader(data.train_x, data.train_y, recipe.batch_size, recipe.shuffle, 0)
+    epochs = closed_epochs(recipe.loss, w, b, lr, dl, recipe.zero_grad, recipe.momentum, capture)
     return lambda: next(epochs).sum().item()               # wait for a GPU
 
 def run_epoch(data, device='cpu'):
@@ -188,7 +190,7 @@ def main():
     for row in rows[:2000]:
         f = io.BytesIO(); Image.fromarray(row.reshape(28, 28)).save(f, 'png'); pngs.append(f.getvalue())
     def decode():  # 2,000 pictures, as the whole set takes too long to repeat
-        for raw in pngs: sources.decode_png(raw, '')
+        for raw in pngs: decode_image(raw, '')
     table.block('Loading data', 'ms', f'decoding 2,000 of {len(rows):,} PNGs', decode, {f'reading all {len(rows):,} from the cache': sources.offline_rows,
                 'load_data, warm': lambda: load_data('offline')}, n, targets={f'reading all {len(rows):,} from the cache': f'{len(rows)/2000/20:.2f} or less: 20 times faster for the whole set'})
 

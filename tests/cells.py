@@ -27,7 +27,9 @@ def sources(nb):
 def make_job(folder, notebook, nb=None, installed=False, **more):
     "A copy of the library in `folder` (unless it is `installed`), and the job that runs a notebook on it, or `nb` in its place"
     if installed: folder.mkdir(parents=True)
-    else: shutil.copytree(root/'mnist_sgd', folder/'mnist_sgd', ignore=shutil.ignore_patterns('__pycache__'))
+    else:
+        shutil.copytree(root/'mnist_sgd', folder/'mnist_sgd', ignore=shutil.ignore_patterns('__pycache__'))
+        (folder/'nbs').symlink_to(root/'nbs')          # beside the library, as in a clone
     return dict(folder=str(folder), notebook=notebook, cells=sources(nb or read(notebook)), installed=installed, **more)
 
 def run_all(jobs, **env):

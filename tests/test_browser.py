@@ -35,7 +35,7 @@ def finished(page, condition='true', arg=None):
 
 def show(page, recipe):
     "Type `recipe` into the lab's line, wait for its run, and return the last record's accuracy as shown"
-    line = lab(page).locator('input[type=text]').first
+    line = lab(page).get_by_label('recipe').first
     line.fill(recipe); line.press('Enter')
     finished(page, 's.dataset.recipe == arg', recipe)
     return float(picture(page).get_attribute('data-accuracy'))
@@ -84,8 +84,83 @@ def test_typing_and_switching(page):
 def test_bad_values_are_explained(page):
     box(page, 'lr').fill('-1'); box(page, 'lr').press('Enter')
     page.wait_for_function('document.querySelector(".jp-OutputArea .mnist-sgd [role=alert]")?.innerText.includes("give a number above 0")')
-    show(page, 'lr=1, epochs=5')
+    show(page, 'lr=3, epochs=5')
     assert lab(page).locator('[role=alert]').count() == 0
+
+@pytest.mark.parametrize('name, typed, said', [('lr', '0,1', 'has a comma'), ('lr', 'nan', 'type a finite one'), ('epochs', '2.5', 'not a whole number'),
+                                               ('epochs', '0', 'give a whole number above 0'), ('lr', '', 'box is empty')])
+def test_what_a_box_cannot_take(page, name, typed, said):
+    "It is refused in words below the box, and the box shows what runs"
+    show(page, 'lr=1, epochs=5')
+    before = box(page, name).input_value()
+    box(page, name).fill(typed); box(page, name).press('Enter')
+    alert = lab(page).locator(f'.mnist-sgd-{name} [role=alert]')
+    alert.wait_for()
+    assert said in alert.inner_text() and f'{name} stays {before}' in alert.inner_text()
+    page.wait_for_function('([name, v]) => document.querySelector(`.jp-OutputArea .mnist-sgd-${name} input`).value == v', arg=[name, before])
+    assert picture(page).get_attribute('data-recipe') == 'lr=1, epochs=5'
+    box(page, name).fill('1e1'); box(page, name).press('Enter')
+    finished(page, f's.dataset.{name} == "10"')
+    assert alert.count() == 0 and box(page, name).input_value() == '10'
+
+def test_error_stays_at_the_line(page):
+    "A bad line is refused right below it, in our words alone, and stays while a run ends, until the line changes"
+    show(page, 'lr=1, epochs=5')
+    box(page, 'epochs').fill('300'); box(page, 'epochs').press('Enter')
+    line = lab(page).get_by_label('recipe').first
+    page.wait_for_function('+document.querySelector(".jp-OutputArea .mnist-sgd [data-epoch]").dataset.epochs == 300')
+    line.fill('lr=much'); line.press('Enter')
+    alert = lab(page).locator('[role=alert]')
+    alert.wait_for()
+    finished(page, 's.dataset.epoch == "300"')
+    assert line.input_value() == 'lr=much' and alert.count() == 1
+    assert 'lr=much: give a number' in alert.inner_text() and not re.search('__init__|Error|File', alert.inner_text())
+    below = alert.bounding_box()['y'] - line.bounding_box()['y']
+    assert 0 < below < 60
+    show(page, 'lr=1, epochs=4')
+    assert alert.count() == 0
+
+@pytest.mark.parametrize('width, height', [(1366, 768), (1280, 800)])
+def test_on_a_laptop(page, width, height):
+    "While lr is dragged, its slider, at least 300 px wide, both curves, the sentence and the challenge are on the screen"
+    show(page, 'lr=1, epochs=5')
+    if lab(page).get_by_role('button', name='more').evaluate('b => b.classList.contains("mod-active")'): lab(page).get_by_role('button', name='more').click()
+    page.set_viewport_size(dict(width=width, height=height))
+    page.evaluate('document.querySelector(".jp-OutputArea .mnist-sgd").scrollIntoView()')
+    page.wait_for_timeout(1000)
+    handle = lab(page).locator('.noUi-handle, .ui-slider-handle').first
+    b = handle.bounding_box()
+    page.mouse.move(b['x'] + b['width']/2, b['y'] + b['height']/2); page.mouse.down()
+    for i in range(10): page.mouse.move(b['x'] + b['width']/2 + 4*i, b['y'] + b['height']/2)
+    places = page.evaluate("""() => { const panel = document.querySelector(".jp-OutputArea .mnist-sgd");
+        const screen = panel.closest(".jp-WindowedPanel-outer, .jp-Notebook").getBoundingClientRect();
+        const charts = [...panel.querySelectorAll("[data-lr] svg")].slice(0, 2);
+        return [panel.querySelector(".mnist-sgd-lr"), panel.querySelector(".mnist-sgd-status"), panel.querySelector(".mnist-sgd-goal"), ...charts].map(e => {
+            const r = e.getBoundingClientRect();
+            return r.height > 10 && r.top >= screen.top - 1 && r.bottom <= screen.bottom + 1 && r.left >= screen.left && r.right <= screen.right + 1 }) }""")
+    page.mouse.up()
+    track = lab(page).locator('.mnist-sgd-lr .noUi-target, .mnist-sgd-lr .ui-slider').first.bounding_box()['width']
+    page.set_viewport_size(dict(width=1400, height=1000))
+    finished(page)
+    assert places == [True]*5 and track >= 300
+
+def test_a_list_keeps_its_choice(page):
+    "The run that is shown stands in the list; going back to another one is a choice that stays"
+    show(page, 'lr=1, epochs=3'); show(page, 'lr=2, epochs=3')
+    chosen = lab(page).locator('.mnist-sgd-restore select')
+    def labels(which): return [text.replace('\xa0', ' ') for text in chosen.evaluate(f's => [...s.{which}].map(o => o.text)')]
+    def label(): return labels('selectedOptions')[0]
+    assert label().endswith(': lr=2, epochs=3')
+    chosen.select_option(index=next(i for i, text in enumerate(labels('options')) if text.endswith(': lr=1, epochs=3')))
+    finished(page, 's.dataset.recipe == "lr=1, epochs=3"')
+    assert label().endswith(': lr=1, epochs=3')
+
+def tab_to(page, condition):
+    "Press Tab until `condition`, JavaScript, holds"
+    for _ in range(40):
+        if page.evaluate(condition): return
+        page.keyboard.press('Tab')
+    raise AssertionError(f'no Tab leads to: {condition}')
 
 def test_keyboard_alone(page):
     "From the first control to a ticked challenge, and along the curve, without a mouse"
@@ -94,17 +169,18 @@ def test_keyboard_alone(page):
     box(page, 'lr').focus()
     page.keyboard.press('Control+A'); page.keyboard.type('2'); page.keyboard.press('Enter')
     finished(page, 's.dataset.lr == "2"')
+    tab_to(page, 'document.activeElement.innerText == "more"')
+    page.keyboard.press('Space')                         # unfold the rows that are rarely moved
+    lab(page).locator('.mnist-sgd-loss select').wait_for(state='visible')
     for _ in range(40):
         if page.evaluate('!!document.activeElement.closest(".mnist-sgd-loss")'): break
-        page.keyboard.press('Tab')
+        page.keyboard.press('Shift+Tab')
     page.keyboard.type('sq')                             # as one chooses in a list by its first letters
     finished(page, 's.dataset.recipe.includes("loss=squared")')
     page.wait_for_function('document.querySelectorAll(".jp-OutputArea .mnist-sgd ol li")[2].innerText.includes("done")')
     assert 'Challenge 3 is solved' in status(page)
     show(page, 'lr=1, epochs=5')
-    for _ in range(40):
-        if page.evaluate('document.activeElement.matches(".pt")'): break
-        page.keyboard.press('Tab')
+    tab_to(page, 'document.activeElement.matches(".pt")')
     last = lab(page).locator('.say').text_content()
     page.keyboard.press('ArrowLeft')
     assert lab(page).locator('.say').text_content() != last and 'epoch 4' in lab(page).locator('.say').text_content()

@@ -57,7 +57,7 @@ def test_recorded_epochs_are_epochs(digits, shuffle, share, shape, monkeypatch):
         def train(capture):
             w, b, lr = torch.zeros(784, *shape), torch.zeros(shape or 1), torch.linspace(.01, .03, 3) if shape else .01
             dl = TensorLoader(x, y, 64, shuffle, 0)
-            losses = list(islice(closed.closed_epochs(recipe, w, b, lr, dl, capture), 6))
+            losses = list(islice(closed.closed_epochs(recipe.loss, w, b, lr, dl, recipe.zero_grad, recipe.momentum, capture), 6))
             return torch.stack(losses), w, b
         for recorded, plain in zip(train(True), train(False)): assert torch.equal(recorded, plain), recipe
     assert taped.times == len(recipes)

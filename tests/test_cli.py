@@ -1,9 +1,23 @@
 "The command in a terminal"
 import os, signal, subprocess, sys
+from importlib.metadata import version
 from pathlib import Path
 import pytest
 
 command = [str(Path(sys.executable).with_name('mnist_sgd')), '--source', 'offline']
+
+@pytest.mark.parametrize('start', (['-m', 'mnist_sgd'], ['-m', 'mnist_sgd.cli'], ['-m', 'mnist_sgd.runs.cli']), ids=' '.join)
+def test_as_a_module(start):
+    "`python -m` does what the command does: the same rows, the same complaint, the same version"
+    def both(*words):
+        ways = [sys.executable, *start], command[:1]
+        return [subprocess.run([*way, *words], capture_output=True, text=True) for way in ways]
+    ours, theirs = both(*command[1:], '--epochs', '2')
+    assert ours.returncode == theirs.returncode == 0 and ours.stdout == theirs.stdout and len(ours.stdout.splitlines()) == 5
+    ours, theirs = both('--lr', '-1')
+    assert ours.returncode == theirs.returncode == 2 and ours.stderr == theirs.stderr and 'above 0' in ours.stderr
+    ours, theirs = both('--version')
+    assert ours.stdout == theirs.stdout == f"mnist_sgd {version('mnist_sgd')}\n" and ours.returncode == 0
 
 def test_table():
     out = subprocess.run([*command, '--epochs', '2', '--shuffle'], capture_output=True, text=True, check=True)

@@ -115,10 +115,10 @@ def test_clean_and_export_change_nothing(tmp_path):
     assert not [str(p) for p in before if after[p] != before[p]]
 
 def run_fresh(path, folder):
-    "Run a notebook in a kernel of its own, then each cell of a lesson or a page again, the last one first; what went wrong"
+    "Run a notebook in a kernel of its own, then each cell again, the last one first; what went wrong"
     from nbclient import NotebookClient
     nb = tool.read(path)
-    if path.parent == tool.nbs: nb.cells += [copy.copy(c) for c in reversed(code_cells(nb)) if 'default_exp' not in c.source]
+    nb.cells += [copy.copy(c) for c in reversed(code_cells(nb)) if 'default_exp' not in c.source]
     try: NotebookClient(nb, timeout=600, kernel_name='python3', resources=dict(metadata=dict(path=str(folder)))).execute()
     except Exception as e: return str(e)
 
@@ -130,8 +130,8 @@ def fresh_runs(request, tmp_path_factory):
         yield {path: pool.submit(run_fresh, path, tmp_path_factory.mktemp('fresh')) for path in asked}
 
 @pytest.mark.ci
-@each_notebook
+@pytest.mark.parametrize('path', [p for p in tool.notebooks() if p.parent == tool.nbs], ids=tool.name_of)
 def test_fresh_kernel(path, fresh_runs):
-    "Each notebook runs top to bottom in a kernel of its own, and so does each cell of a lesson again, by itself"
+    "Each lesson and page runs top to bottom in a kernel of its own, and each of its cells again; test_wheel runs the rest"
     wrong = fresh_runs[path].result()
     assert wrong is None, wrong

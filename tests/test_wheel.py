@@ -11,7 +11,7 @@ def python(tmp_path_factory):
     "The Python of an environment that holds the wheel and what it requires"
     d = tmp_path_factory.mktemp('wheel')
     source = d/'source'
-    shutil.copytree(root, source, ignore=shutil.ignore_patterns('.git', '.venv', '*.egg-info', 'build', 'dist', 'nbs', 'tests'))
+    shutil.copytree(root, source, ignore=shutil.ignore_patterns('.git', '.venv', '*.egg-info', 'build', 'dist', 'tests'))
     subprocess.run([sys.executable, '-m', 'build', '--wheel', '--outdir', d, source], check=True)
     venv.create(d/'env', with_pip=True)
     bin = d/'env'/('Scripts' if sys.platform == 'win32' else 'bin')
@@ -42,6 +42,14 @@ def test_notebooks(python):
     "Every notebook runs on the installed package; here as on an older processor, on one thread and without AVX"
     old = dict(ATEN_CPU_CAPABILITY='default', MKL_CBWR='COMPATIBLE', OMP_NUM_THREADS='1')
     run(python, root/'tests'/'cells.py', '--installed', **old, **{k: v for k, v in os.environ.items() if k == 'MNIST_SGD_DATA'})
+
+def test_course(python, tmp_path):
+    "The lessons and pages are in the wheel, and a learner's copies of them come out of it, from any folder"
+    said = subprocess.run([python.parent/'mnist_sgd', 'course', 'mine', '--no-open'], cwd=tmp_path, capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    written = sorted(p.name for p in (tmp_path/'mine').iterdir())
+    assert written == sorted(p.name for p in (root/'nbs').glob('*.ipynb') if p.stem != 'teacher')
+    assert 'site-packages' in run(python, '-c', 'from mnist_sgd.course.files import course_folder; print(course_folder())')
 
 def test_console_script(python):
     res = subprocess.run([python.parent/'mnist_sgd', '--source', 'offline', '--epochs', '20'], capture_output=True, text=True)

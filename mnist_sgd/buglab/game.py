@@ -13,9 +13,9 @@ import traitlets as t
 from matplotlib.figure import Figure
 from .bugs import _bug, _find, bug_diff, buggy_source, bugs, loop_source
 from .probes import _grey, _legend, _n, _picture, Evidence, probe, probes, run_loop
-from ..data import load_data
+from ..data import session_data
 from ..lab.picture import weights_png
-from ..widgets.page import orange, purple, status_html
+from ..widgets.page import roles, status_html
 from ..widgets.panel import Panel
 
 # %% ../../nbs/buglab/game.ipynb #0a9a9e37
@@ -144,13 +144,13 @@ def _curves(case):
     epochs = range(1, len(accs) + 1)
     def loss(ax):
         ax.plot(epochs, healthy_loss, label='healthy', **_grey)
-        ax.plot(epochs, train, '--', color=orange, label='training')
-        ax.plot(epochs, valid, color=purple, label='validation')
+        ax.plot(epochs, train, '--', color=roles['training'], label='training')
+        ax.plot(epochs, valid, color=roles['validation'], label='validation')
         ax.set(title='loss', xlabel='epoch')
         _legend(ax)
     def accuracy(ax):
         ax.plot(epochs, healthy_accs, label='healthy', **_grey)
-        ax.plot(epochs, accs, color=purple, label='validation')
+        ax.plot(epochs, accs, color=roles['validation'], label='validation')
         ax.set(title=f'accuracy {accs[-1]:.4f}', xlabel='epoch')
         _legend(ax)
     def pictures(ax):
@@ -226,7 +226,7 @@ class BugLab(Panel):
     "A case to solve: curves, probes and suspects, as buttons or as calls"
     def __init__(self,
         code=None, # Words or a number that choose the bug; by default a new code is drawn
-        data=None, # `Digits`; by default those of `load_data`
+        data=None, # `Digits`; by default those of `session_data`
     ):
         self.code = new_code() if code is None else _plain(code)
         self.data, self._seen = data, None           # evidence with the bug and without
@@ -238,7 +238,7 @@ class BugLab(Panel):
     def work(self, moves):
         "Train once, then replay the moves: a `Case`"
         if self._seen is None:
-            self.data = load_data() if self.data is None else self.data
+            self.data = session_data() if self.data is None else self.data
             sources = buggy_source(hidden_bug(self.code).name), loop_source
             self._seen = [run_loop(s, self.data, _seed(self.code)) for s in sources]
         yield Case(self.code, *self._seen, moves)

@@ -7,7 +7,8 @@ __all__ = ['net_size', 'my_average_grads', 'left_over']
 
 # %% ../../nbs/exercises/beyond.ipynb #imports
 import torch
-from .sweep import _number
+from ..beyond import average_grads
+from .shared import _equal, _number
 from ..practice.check import exercise
 from ..practice.diagnose import same
 
@@ -15,7 +16,9 @@ from ..practice.diagnose import same
 @exercise('09',
           'How many parameters does a net have that goes from 784 pixels through 30 hidden '
           'units to 1 score? Give a number.',
-          is_value=True, parse=_number, same=lambda got, want: got == want,
+          is_value=True, parse=_number, same=_equal,
+          minutes=3, difficulty=1,
+          then='Check it: `sum(p.numel() for p in small_net().parameters())`.',
           hints=('There are two layers, and each has weights and biases.',
                  'A layer from `a` numbers to `b` has `a*b` weights and `b` biases.',
                  '784*30 weights and 30 biases, then 30*1 and 1.'),
@@ -34,7 +37,7 @@ def _without_last_bias(): return 784*30 + 30 + 30
 
 @net_size.mistake('This is the first layer alone.',
                   'From the 30 hidden numbers to the score there is one more.',
-                  when=lambda got, want: got in (784*30, 784*30 + 31))
+                  when=lambda t: t.got in (784*30, 784*30 + 31))
 def _first_layer_only(): return 784*30
 
 @net_size.mistake('This is how many numbers pass through the net, and not how many it learns.',
@@ -59,6 +62,9 @@ def _workers(*sizes):
           'gradient of the mean loss over all images, one tensor per parameter.',
           cases=lambda: [_workers(5), _workers(2, 2), _workers(3, 1), _workers(1, 3),
                          _workers(4, 2, 1)],
+          minutes=8, difficulty=2, refused={'`average_grads`': [average_grads]},
+          then='Libraries for many machines do just this, with equal sizes, after every '
+               '`backward()`.',
           hints=('For one parameter at a time: which tensors belong together?',
                  '`zip(*grads_by_worker)` gives, for each parameter, what the workers have for it.',
                  'Add up gradient times size, and divide by the sum of the sizes.'),
@@ -69,44 +75,41 @@ def my_average_grads(grads_by_worker, sizes):
     return [sum(g*size for g, size in zip(grads, sizes)) / n for grads in zip(*grads_by_worker)]
 
 # %% ../../nbs/exercises/beyond.ipynb #7426c552
-@my_average_grads.mistake('This is the plain mean, so a worker with few pictures counts as much '
+@my_average_grads.mistake('This is the plain mean, so a worker with few images counts as much '
                           'as one with many.',
                        'Weight each by its size.')
 def _plain_mean(workers, sizes): return [sum(gs)/len(gs) for gs in zip(*workers)]
 
 @my_average_grads.mistake('The gradients are added up, so the step gets longer with each worker.',
-                       'A mean over all pictures does not grow with the number of workers.')
+                       'A mean over all images does not grow with the number of workers.')
 def _gradients_summed(workers, sizes): return [sum(gs) for gs in zip(*workers)]
 
 @my_average_grads.mistake('You weighted, but did not divide.',
-                          'How many pictures are there in all?')
+                          'How many images are there in all?')
 def _never_divided(workers, sizes):
     return [sum(g*n for g, n in zip(gs, sizes)) for gs in zip(*workers)]
 
-@my_average_grads.mistake('This is the first worker alone.', 'The others have seen pictures, too.')
+@my_average_grads.mistake('This is the first worker alone.', 'The others have seen images, too.')
 def _first_worker(workers, sizes): return workers[0]
 
 @my_average_grads.mistake('This is the last worker alone.', 'Keep what the workers before it gave.')
 def _last_worker(workers, sizes): return workers[-1]
 
 @my_average_grads.mistake('You divided by the number of workers after weighting.',
-                       'Each picture counts once: divide by the number of pictures.')
+                       'Each image counts once: divide by the number of images.')
 def _divided_by_workers(workers, sizes):
     return [sum(g*n for g, n in zip(gs, sizes))/len(sizes) for gs in zip(*workers)]
 
 @my_average_grads.mistake('The list has an entry for each worker; it should have one for each '
                           'parameter.',
                        'Turn the list of lists around: `zip(*grads_by_worker)`.',
-                       when=lambda got, want, *_: got
-                                                  and all(isinstance(g, (list, tuple))
-                                                          for g in got))
+                       when=lambda t: t.got and all(isinstance(g, (list, tuple)) for g in t.got))
 def _one_entry_a_worker(workers, sizes):
     return [[g*n/sum(sizes) for g in gs] for gs, n in zip(workers, sizes)]
 
-@my_average_grads.mistake('This is the worker with the most pictures, alone.',
+@my_average_grads.mistake('This is the worker with the most images, alone.',
                           'The others count, too, by their size.',
-                       when=lambda got, want, workers, sizes:
-                           same(got, workers[sizes.index(max(sizes))]))
+                       when=lambda t: same(t.got, t.grads_by_worker[t.sizes.index(max(t.sizes))]))
 def _largest_worker(workers, sizes): return workers[sizes.index(max(sizes))]
 
 @my_average_grads.mistake('You add up lists: these are all the gradients of a worker, and not its '
@@ -123,7 +126,7 @@ def _parameters_added_up(workers, sizes):
 
 @my_average_grads.mistake('Only the first parameter is in the list.',
                           'Is the `return` inside the loop?',
-                       when=lambda got, want, *_: len(got) == 1 and same(got[0], want[0]))
+                       when=lambda t: len(t.got) == 1 and same(t.got[0], t.want[0]))
 def _first_parameter_only(workers, sizes):
     for gs in zip(*workers): return [sum(g*n for g, n in zip(gs, sizes))/sum(sizes)]
 
@@ -131,7 +134,7 @@ def _first_parameter_only(workers, sizes):
                        'Is the loop over the workers left after its first round?')
 def _first_share_only(workers, sizes): return [g*sizes[0]/sum(sizes) for g in workers[0]]
 
-@my_average_grads.mistake('You divided by the number of pictures without weighting before.',
+@my_average_grads.mistake('You divided by the number of images without weighting before.',
                        'Multiply each gradient by the size of its worker first.')
 def _never_weighted(workers, sizes): return [sum(gs)/sum(sizes) for gs in zip(*workers)]
 
@@ -143,7 +146,7 @@ def _first_unweighted(workers, sizes):
 
 @my_average_grads.mistake('This is a generator, which has not computed anything yet.',
                           'Put square brackets round it.',
-                       when=lambda got, *_: hasattr(got, '__next__'))
+                       when=lambda t: hasattr(t.got, '__next__'))
 def _not_computed_yet(workers, sizes):
     return (sum(g*n for g, n in zip(gs, sizes))/sum(sizes) for gs in zip(*workers))
 
@@ -156,7 +159,7 @@ def _rows(sizes): return sizes[:,None]
                           'along the workers.',
                        'For stacked gradients `[W,...]` they need the shape `[W,1,1]`; or go '
                        'through the workers.',
-                       when=lambda got, want, *case: any(same(got, _astray(*case, f))
+                       when=lambda t: any(same(t.got, _astray(*t.case, f))
                                                          for f in (torch.clone, _rows)))
 def _sizes_along_rows(workers, sizes): return _astray(workers, sizes, torch.clone)
 
@@ -165,8 +168,10 @@ def _sizes_along_rows(workers, sizes): return _astray(workers, sizes, torch.clon
           'Train an epoch on all 12,396 images, in batches of 64, with `Accumulate(opt, 4)`. '
           'When the epoch ends, how many *images* have put a gradient into `.grad` that no '
           'step has used? Give a number.',
-          is_value=True, parse=_number, same=lambda got, want: got == want,
-          hints=('How many batches are there, and how many pictures has the last one?',
+          is_value=True, parse=_number, same=_equal,
+          minutes=5, difficulty=2,
+          then='With which batch size would nothing be left over?',
+          hints=('How many batches are there, and how many images has the last one?',
                  '193 full batches and a short one. Every fourth batch makes a move, so how many '
                  'batches come after the last move?',
                  '194 batches are 48 fours and 2 more: a full one, and the short one of 44.'),
@@ -182,7 +187,7 @@ def left_over():
                    'How many batches come after the last move?')
 def _last_batch(): return 44
 
-@left_over.mistake('This is the number of batches.', 'How many pictures do they have?')
+@left_over.mistake('This is the number of batches.', 'How many images do they have?')
 def _number_left(): return 2
 
 @left_over.mistake('You took the last two batches to be full ones.',
@@ -197,7 +202,7 @@ def _batches_in_the_epoch(): return 194
                                                    'leave?')
 def _number_of_moves(): return 48
 
-@left_over.mistake('These are the pictures that *were* used in a move.',
+@left_over.mistake('These are the images that *were* used in a move.',
                    'How many does that leave?')
 def _images_used(): return 48*4*64
 
@@ -205,14 +210,14 @@ def _images_used(): return 48*4*64
                    'How long is the other?')
 def _one_full_batch(): return 64
 
-@left_over.mistake('Is it one batch? There are more, and pictures are asked for.',
+@left_over.mistake('Is it one batch? There are more, and images are asked for.',
                    'What is 194 divided by 4, and its rest?')
 def _one_batch(): return 1
 
 @left_over.mistake('This is how many moves the batches would make, or the part of a move that is '
                    'missing.',
-                   'The part of a move that is left is made of batches, and those of pictures.',
-                   when=lambda got, want: got in (.5, 48.5))
+                   'The part of a move that is left is made of batches, and those of images.',
+                   when=lambda t: t.got in (.5, 48.5))
 def _part_of_a_move(): return 48.5
 
 @left_over.mistake('You took three batches to be left over.', 'How often does four go into 194?')
@@ -221,7 +226,7 @@ def _three_left_over(): return 64 + 64 + 44
 @left_over.mistake('These are the last four batches.', 'Do they end with a move?')
 def _last_four_batches(): return 3*64 + 44
 
-@left_over.mistake('These are all the pictures.', 'Most of them were used in a move.')
+@left_over.mistake('These are all the images.', 'Most of them were used in a move.')
 def _all_images(): return 12_396
 
 @left_over.mistake('That would be so if four went into the number of batches.',

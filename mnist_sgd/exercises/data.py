@@ -8,7 +8,7 @@ __all__ = ['to_rows', 'make_labels', 'batches', 'last_batch']
 # %% ../../nbs/exercises/data.ipynb #imports
 from collections.abc import Iterator
 import torch
-from .shared import _random
+from .shared import _equal, _number, _random
 from ..practice.check import exercise
 from ..practice.diagnose import same
 
@@ -24,10 +24,12 @@ def _images():
           '`[n,28,28]`, and returns floats from 0 to 1 of shape `[n,784]`, one image per row. '
           'What was in row 2, column 3 ends up in column 59, and 255 becomes 1.',
           cases=_images,
+          minutes=4, difficulty=1,
+          then='`images.reshape(-1, 28, 28)` of your rows gives the images back: try it.',
           hints=('Two things have to change: the shape, and the numbers. Do one after the other.',
                  '`reshape` can work out one of the sizes by itself if you write -1 for it.',
                  'Reshape to `(-1, 784)`, turn into floats with `.float()`, then divide by 255.'),
-          why='In a reshape the numbers keep their order, so row after row of a picture follow '
+          why='In a reshape the numbers keep their order, so row after row of an image follow '
               'each other.')
 def to_rows(images):
     return images.reshape(-1, 28*28).float() / 255
@@ -42,23 +44,35 @@ def _up_to_255(images): return images.reshape(-1, 784).float()
 def _whole_up_to_255(images): return images.reshape(-1, 784)
 
 @to_rows.mistake('You divided by the brightest pixel that happens to be there, and not every '
-                 'picture has a white one.',
-                 'White is 255, in dark pictures as well.')
+                 'image has a white one.',
+                 'White is 255, in dark images as well.')
 def _by_the_brightest_pixel(images): return images.reshape(-1, 784) / images.max()
 
-@to_rows.mistake(lambda got, want, images: f'The numbers are right, but the shape is still {list(got.shape)}.',
-                 'A picture has to become one row of 784 numbers.')
+@to_rows.mistake(lambda t: f'The numbers are right, but the shape is still {list(t.got.shape)}.',
+                 'An image has to become one row of 784 numbers.')
 def _shape_untouched(images): return images / 255
 
-@to_rows.mistake('Each picture is a column here, and it should be a row.',
-                 'The number of pictures comes first in the shape.')
+@to_rows.mistake('Each image is a column here, and it should be a row.',
+                 'The number of images comes first in the shape.')
 def _images_as_columns(images): return images.reshape(-1, 784).T / 255
 
-@to_rows.mistake('`//` cuts the fraction off: all grey is gone, and only 0 and 1 are left.',
-                 'Divide with a single `/`, which gives floats.',
-                 when=lambda got, want, images: got.shape == want.shape
-                                                and not (got*(got - 1)).any())
+def _is_black_and_white(t):
+    return t.got.shape == t.want.shape and not (t.got*(t.got - 1)).any()
+
+@to_rows.mistake('`{wrote}` cuts the fraction off: all grey is gone, and only 0 and 1 are left.',
+                 'Divide with a single `/`, which gives floats.', when=_is_black_and_white,
+                 wrote=('... // ...', 'a //= ...'))
 def _fractions_cut_off(images): return images.reshape(-1, 784) // 255
+
+@to_rows.mistake('All grey is gone, and only 0 and 1 are left.',
+                 'Which of your steps makes whole numbers of fractions?', when=_is_black_and_white)
+def _rounded(images): return (images.reshape(-1, 784).float() / 255).floor()
+
+@to_rows.mistake('The numbers are normalised to a mean of about 0, and go from -0.42 to 2.82.',
+                 'That helps deep nets. Here 0 stays black, and 255 becomes 1: leave out the mean '
+                 'and the deviation.',
+                 when=lambda t: same(t.got*.3081 + .1307, t.want, 1e-3))
+def _normalised(images): return (images.reshape(-1, 784)/255 - .1307) / .3081
 
 @to_rows.mistake('Rows and columns have changed places: what stood in row 2, column 3 is now in '
                  'column 86.',
@@ -69,11 +83,11 @@ def _rows_and_columns_swapped(images): return images.transpose(1, 2).reshape(-1,
                  'Which is the largest number that a pixel can have?')
 def _by_256(images): return images.reshape(-1, 784) / 256
 
-@to_rows.mistake('The shape is right, but each row holds pixels of several pictures.',
+@to_rows.mistake('The shape is right, but each row holds pixels of several images.',
                  'Leave the first dimension where it is, and unroll the other two.')
 def _pixels_of_several_images(images): return images.permute(1, 2, 0).reshape(-1, 784) / 255
 
-@to_rows.mistake('All pictures hang together in one long row.',
+@to_rows.mistake('All images hang together in one long row.',
                  'One row for each of them: a shape has two sizes here.')
 def _one_long_row(images): return images.flatten() / 255
 
@@ -83,6 +97,9 @@ def _one_long_row(images): return images.flatten() / 255
           '`[n_threes+n_sevens,1]`, first a 1 for each three, then a 0 for each seven. '
           '`make_labels(6131, 6265)` would be `data.train_y`.',
           cases=lambda: [(1, 1), (2, 3), (3, 0)],
+          minutes=3, difficulty=1,
+          then='What does `make_labels(2, 3) == make_labels(2, 3)[:,0]` give? Lesson 02 '
+               'comes back to it.',
           hints=('Make the ones, make the zeros, and join them.',
                  '`torch.ones` and `torch.zeros` take a shape and make floats. `torch.cat` joins '
                  'a list of tensors.',
@@ -92,7 +109,7 @@ def make_labels(n_threes, n_sevens):
     return torch.cat([torch.ones(n_threes, 1), torch.zeros(n_sevens, 1)])
 
 # %% ../../nbs/exercises/data.ipynb #0c1053df
-@make_labels.mistake(lambda got, want, *n: f'The labels have shape {list(got.shape)}: a row of numbers, and '
+@make_labels.mistake(lambda t: f'The labels have shape {list(t.got.shape)}: a row of numbers, and '
                          'not a column.', 'What would `[N]` against `[N,1]` broadcast to?')
 def _labels_in_a_row(n3, n7): return torch.cat([torch.ones(n3), torch.zeros(n7)])
 
@@ -101,7 +118,7 @@ def _labels_in_a_row(n3, n7): return torch.cat([torch.ones(n3), torch.zeros(n7)]
 def _sevens_are_1(n3, n7): return torch.cat([torch.zeros(n3, 1), torch.ones(n7, 1)])
 
 @make_labels.mistake('The values are right, but the sevens come first.',
-                     'In which order are the pictures?')
+                     'In which order are the images?')
 def _sevens_first(n3, n7): return torch.cat([torch.zeros(n7, 1), torch.ones(n3, 1)])
 
 @make_labels.mistake('The labels are whole numbers.',
@@ -113,7 +130,9 @@ def _whole_numbers(n3, n7): return torch.tensor([1]*n3 + [0]*n7)[:,None]
 def _one_row_of_columns(n3, n7): return torch.tensor([1.]*n3 + [0.]*n7)[None]
 
 # %% ../../nbs/exercises/data.ipynb #3476f710
-def _listed(x): return list(x) if isinstance(x, Iterator) else x
+def _batched(answer, x, y, batch_size):
+    got = answer(x, y, batch_size)
+    return list(got) if isinstance(got, Iterator) else got
 
 def _pairs():
     return [(_random(n, 2), torch.arange(float(n))[:,None], size)
@@ -124,7 +143,9 @@ def _pairs():
           '`batch_size` rows of `x` and the same rows of `y`. The last one may be shorter: 10 '
           'rows in batches of 4 make 4, 4 and 2. (A generator or a `zip` will do.)',
           cases=_pairs,
-          observe=lambda answer, x, y, batch_size: _listed(answer(x, y, batch_size)),
+          observe=_batched,
+          minutes=5, difficulty=2,
+          then='Next, shuffle: which line of yours would have to change?',
           hints=('At which rows do the batches begin?',
                  '`range(0, len(x), batch_size)` gives the beginnings.',
                  'A slice `x[i:i+batch_size]` that reaches beyond the end just stops there.'),
@@ -134,7 +155,7 @@ def batches(x, y, batch_size):
     return [(x[i:i+batch_size], y[i:i+batch_size]) for i in starts]
 
 # %% ../../nbs/exercises/data.ipynb #6d0e4da8
-@batches.mistake(lambda got, want, x, y, size: f'The last {len(x) % size} of {len(x)} rows are missing.',
+@batches.mistake(lambda t: f'The last {len(t.x) % t.batch_size} of {len(t.x)} rows are missing.',
                  'The last batch may be shorter, but it counts.')
 def _rest_dropped(x, y, size):
     return [(x[i:i+size], y[i:i+size]) for i in range(0, len(x) - size + 1, size)]
@@ -155,34 +176,34 @@ def _labels_not_cut(x, y, size): return [(x[i:i+size], y) for i in range(0, len(
                  '`chunk` counts pieces, `split` counts rows.')
 def _batch_size_batches(x, y, size): return list(zip(x.chunk(size), y.chunk(size)))
 
-@batches.mistake('The labels are missing.', 'A batch is a pair: the pictures and their labels.')
+@batches.mistake('The labels are missing.', 'A batch is a pair: the images and their labels.')
 def _images_alone(x, y, size): return list(x.split(size))
 
 @batches.mistake('Only the first batch comes back.', 'Is there a `return` inside the loop?',
-                 when=lambda got, want, *_: same(got, want[0]) or same(got, want[:1]))
+                 when=lambda t: same(t.got, t.want[0]) or same(t.got, t.want[:1]))
 def _first_batch_only(x, y, size):
     for i in range(0, len(x), size): return x[i:i+size], y[i:i+size]
 
-@batches.mistake('In each pair the labels come first.', 'Pictures, then labels: `(xb, yb)`.')
+@batches.mistake('In each pair the labels come first.', 'Images, then labels: `(xb, yb)`.')
 def _labels_first(x, y, size): return list(zip(y.split(size), x.split(size)))
 
 @batches.mistake('These are two lists, and not a list of pairs.',
                  '`zip` walks along two lists at once and makes a pair at each place.')
 def _two_lists(x, y, size): return x.split(size), y.split(size)
 
-def _joined(got): return [torch.cat(parts) for parts in zip(*got)]
+def _joined(batches): return [torch.cat(parts) for parts in zip(*batches)]
 
-def _sizes(got): return ', '.join(str(len(xb)) for xb, yb in got)
+def _sizes(t): return ', '.join(str(len(xb)) for xb, yb in t.got)
 
-@batches.mistake(lambda got, *_: f'No row is missing, but the batches have {_sizes(got)} rows.',
+@batches.mistake(lambda t: f'No row is missing, but the batches have {_sizes(t)} rows.',
                  'How many there should be in each is what `batch_size` says.',
-                 when=lambda got, want, x, y, size: same(_joined(got), [x, y]))
+                 when=lambda t: same(_joined(t.got), [t.x, t.y]))
 def _always_64_rows(x, y, size): return list(zip(x.split(64), y.split(64)))
 
-def _is_mixed(got, want, x, y, size):
-    xs, ys = _joined(got)
+def _is_mixed(t):
+    xs, ys = _joined(t.got)
     order = ys.flatten().long()
-    return same(xs, x[order]) and same(order.sort().values, torch.arange(len(x)))
+    return same(xs, t.x[order]) and same(order.sort().values, torch.arange(len(t.x)))
 
 @batches.mistake('The rows are shuffled.', 'In order, from the first to the last: shuffling comes '
                                            'later.',
@@ -193,11 +214,14 @@ def _shuffled_rows(x, y, size): return [(x[i], y[i]) for i in torch.randperm(len
 @exercise('00',
           'How many images are in the last batch when 12,396 images are dealt out in 49 '
           'batches of 256? Work it out before you drag the strip to its end, and give a number.',
-          is_value=True, parse=float, same=lambda got, want: got == want,
+          is_value=True, parse=_number, same=_equal,
+          minutes=2, difficulty=1,
+          then='And how much does one image of that batch count, if every batch counts the '
+               'same? Lesson 04 asks.',
           hints=('All batches but the last are full.',
                  '48 full batches come first.',
                  'What is left of 12,396 after taking away 48 times 256?'),
-          why='48 full batches take 12,288 pictures.')
+          why='48 full batches take 12,288 images.')
 def last_batch():
     return 12396 - 48*256
 
@@ -205,29 +229,29 @@ def last_batch():
 @last_batch.mistake('256 is what a full batch has.', 'Do 49 times 256 give 12,396?')
 def _a_full_batch(): return 256
 
-@last_batch.mistake('48 is the number of full batches; the question is how many pictures come '
+@last_batch.mistake('48 is the number of full batches; the question is how many images come '
                     'after them.',
                     'Divide by the size of a batch, and not by how many there are. What is left '
                     'over?')
 def _rest_by_batches(): return 12396 % 49
 
-@last_batch.mistake('A number below 0: 49 full batches take more pictures than there are.',
+@last_batch.mistake('A number below 0: 49 full batches take more images than there are.',
                     'So the last one is not full. How many batches are?',
-                    when=lambda got, want: got < 0)
+                    when=lambda t: t.got < 0)
 def _below_zero(): return 12396 - 49*256
 
 @last_batch.mistake('This is the mean size of a batch.',
                     'All but the last have the same size, so the last has to be much smaller.',
-                    when=lambda got, want: 252 <= got <= 253)
+                    when=lambda t: 252 <= t.got <= 253)
 def _mean_batch(): return 12396 / 49
 
 @last_batch.mistake('This is how many batches there are, and not what is in the last.',
-                    'Count pictures.',
-                    when=lambda got, want: 48 < got <= 49)
+                    'Count images.',
+                    when=lambda t: 48 < t.got <= 49)
 def _batches_not_images(): return 12396 / 256
 
 @last_batch.mistake('You have taken away 47 full batches.', 'Of 49, only one is not full.')
 def _two_batches_left_over(): return 12396 - 47*256
 
-@last_batch.mistake('This is how many pictures the last batch lacks.', 'And how many does it have?')
+@last_batch.mistake('This is how many images the last batch lacks.', 'And how many does it have?')
 def _what_is_missing(): return 49*256 - 12396

@@ -8,9 +8,9 @@ __all__ = ['square', 'line', 'cube', 'kink', 'my_slope', 'my_linear_grad', 'accu
 # %% ../../nbs/exercises/grad.ipynb #imports
 import torch
 from torch import nn
-from .shared import _batches, _labels, _random
+from .shared import _autograd, _batches, _labels, _random
 from ..grad import calc_grad, linear_grad
-from ..loss import mnist_loss
+from ..loss import mnist_loss, slope
 from ..practice.check import exercise
 from ..practice.diagnose import same
 
@@ -32,9 +32,13 @@ def _sloped(answer, f, x):
     if isinstance(got, bool) or not is_number:
         return got
     slope = _Slope(got)
-    slope.away = tuple(float(z) - x for z in seen)
+    real = [z for z in seen if not isinstance(z, complex)]
+    tried = [torch.as_tensor(z, dtype=torch.double).flatten() for z in real]
+    slope.away = tuple((torch.cat(tried) - x).tolist()) if tried else ()
     slope.short = any(getattr(z, 'dtype', None) == torch.float32 for z in seen)
     return slope
+
+def _is_steep(got, want): return isinstance(got, float) and same(got, want, 5e-3)
 
 @exercise('03',
           'Write `my_slope(f, x)`: how steep the function `f` is at the number `x`, found by '
@@ -43,7 +47,10 @@ def _sloped(answer, f, x):
           'a difference of two near-equal numbers eats most of them.)',
           observe=_sloped,
           cases=lambda: [(line, 2.), (square, 3.), (cube, -1.), (kink, 0.)],
-          same=lambda got, want: isinstance(got, float) and same(got, want, 5e-3),
+          same=_is_steep,
+          minutes=5, difficulty=2, refused=_autograd | {'`slope`': [slope]},
+          then='How small may `h` be before rounding eats the difference? Try 1e-10 and '
+               '1e-15.',
           hints=('Nudge `x` a little up, and a little down, as the lesson does with the bias.',
                  'How much does `f` change, and over which distance?',
                  'With steps of `h` to both sides, the distance between the two points is `2*h`.'),
@@ -53,76 +60,83 @@ def my_slope(f, x):
     return (f(x + h) - f(x - h)) / (2*h)
 
 # %% ../../nbs/exercises/grad.ipynb #6090f436
-def _reach(got): return max(map(abs, got.away))
+def _reach(t): return max(map(abs, t.got.away))
 
-def _span(got): return max(got.away + (0.,)) - min(got.away + (0.,))
+def _span(t): return max(t.got.away + (0.,)) - min(t.got.away + (0.,))
 
-def _is_factor(got, want, k): return want*k != 0 and abs(got/(want*k) - 1) < .02
+def _is_factor(t, k): return t.want*k != 0 and abs(t.got/(t.want*k) - 1) < .02
 
-def _one_sided(got, f, x):
-    "What a single step gives, as far as the farthest that was made; None if there were steps to both sides"
-    if min(got.away) < 0 < max(got.away): return None
-    h = max(got.away, key=abs)
-    return (f(x + h) - f(x)) / h
+def _one_sided(t):
+    "What a single step gives, the farthest that was made; None if there were both sides"
+    if min(t.got.away) < 0 < max(t.got.away): return None
+    h = max(t.got.away, key=abs)
+    return (t.f(t.x + h) - t.f(t.x)) / h
 
-@my_slope.mistake('`h` is so small that rounding eats the difference.',
-                  'Try `h` between 1e-3 and 1e-6.',
-               when=lambda got, want, f, x: _reach(got) < 9e-14)
+@my_slope.mistake('The step is so small that rounding eats the difference.',
+                  'Try steps between 1e-3 and 1e-6.',
+               when=lambda t: _reach(t) < 9e-14)
 def _step_too_small(f, x): return (f(x + 1e-14) - f(x - 1e-14)) / 2e-14
 
 @my_slope.mistake('The numbers are float32, which has seven digits, and rounding eats the '
                   'difference.',
                'Use Python floats, which have sixteen, or `h = 1e-3`.',
-               when=lambda got, want, *_: got.short and 0 < _reach(got) < 1e-4)
+               when=lambda t: t.got.short and 0 < _reach(t) < 1e-4)
 def _in_float32(f, x):
     x = torch.tensor(x)
     return (f(x + 1e-6) - f(x - 1e-6)) / 2e-6
 
 @my_slope.mistake('The slope is exactly twice as steep.', 'How far is it from `x-h` to `x+h`?',
-               when=lambda got, want, f, x: want and _is_factor(got, want, 2))
+               when=lambda t: t.want and _is_factor(t, 2))
 def _divided_by_one_step(f, x): return (f(x + .001) - f(x - .001)) / .001
 
-@my_slope.mistake('You looked at one side only: at the kink of `abs` in 0 that shows.',
+@my_slope.mistake('The slope of one side only: at a kink, as in 0 here, that shows.',
                'Take one point above `x` and one below.',
-               when=lambda got, want, f, x: same(got, _one_sided(got, f, x), .02))
+               when=lambda t: same(t.got, _one_sided(t), .02))
 def _one_side(f, x): return (f(x + .001) - f(x)) / .001
 
 @my_slope.mistake('The slope is half as steep as it should be.',
                'Do the step above and the division below go with each other? One step needs `h`, '
                'two need `2*h`.',
-                  when=lambda got, want, f, x: same(2*got, want or _one_sided(got, f, x), .02))
+                  when=lambda t: same(2*t.got, t.want or _one_sided(t), .02))
 def _half_of_one_side(f, x): return (f(x + .001) - f(x)) / .002
 
-@my_slope.mistake('The sign is turned around: up is down.', 'Above minus below.',
-               when=lambda got, want, f, x: same(got, -want, .01))
+@my_slope.mistake('The sign is flipped: up is down.', 'Above minus below.',
+               when=lambda t: same(t.got, -t.want, .01))
 def _sign_turned(f, x): return (f(x - .001) - f(x + .001)) / .002
 
-@my_slope.mistake('`/ 2*h` divides by 2, and then multiplies by `h`.', 'Write `/ (2*h)`.',
-               when=lambda got, want, f, x: _is_factor(got, want, _span(got)/2*_reach(got)))
+@my_slope.mistake('`{wrote}` divides by 2, and then multiplies.',
+                  'Put parentheses around the distance.',
+                  wrote=('... / 2 * h', '... / 2 * ...'),
+               when=lambda t: _is_factor(t, _span(t)/2*_reach(t)))
 def _without_brackets(f, x):
     h = .001
     return (f(x + h) - f(x - h)) / 2*h
 
+@my_slope.mistake('The change is multiplied by the step, and not divided by it.',
+                  'In a slope the distance is below the line: check your parentheses.',
+                  when=lambda t: _is_factor(t, _span(t)/2*_reach(t)))
+def _times_the_step(f, x, h=.001): return (f(x + h) - f(x - h)) * h / 2
+
 @my_slope.mistake('This is how much `f` changes, and not yet how steep it is.',
                   'Divide by the distance.',
-               when=lambda got, want, f, x: any(same(got/_span(got)*k,
-                                                     want or _one_sided(got, f, x), .02)
+               when=lambda t: any(same(t.got/_span(t)*k, t.want or _one_sided(t), .02)
                                                 for k in (1, 2)))
 def _not_divided(f, x): return f(x + .001) - f(x - .001)
 
-def _too_wide(got, want, f, x):
-    h = _reach(got)
-    return h > .05 and same(got, (f(x + h) - f(x - h)) / (2*h), 1e-3)
+def _too_wide(t):
+    h = _reach(t)
+    return h > .05 and same(t.got, (t.f(t.x + h) - t.f(t.x - h)) / (2*h), 1e-3)
 
-@my_slope.mistake(lambda got, *_: f'The points are too far apart: with a step of {_reach(got):g} the bend of the '
-                      'curve counts.', 'Make `h` smaller, such as 1e-3.', when=_too_wide)
+@my_slope.mistake(lambda t: 'The points are too far apart: with a step of '
+                            f'{_reach(t):g} the bend of the curve counts.',
+                  'Make the step smaller, such as 1e-3.', when=_too_wide)
 def _step_too_wide(f, x): return (f(x + 1) - f(x - 1)) / 2
 
-def _half_divided(got, want, f, x):
-    return same(got, f(x + max(got.away)) - f(x + min(got.away))/_span(got), 1e-3)
+def _half_divided(t):
+    return same(t.got, t.f(t.x + max(t.got.away)) - t.f(t.x + min(t.got.away))/_span(t), 1e-3)
 
-@my_slope.mistake('Only the second value is divided: `/` binds closer than `-`.',
-                  'Put brackets around the difference.',
+@my_slope.mistake('Only the second value is divided, and not the difference.',
+                  '`/` binds closer than `-`: put parentheses around the difference.',
                when=_half_divided)
 def _second_value_divided(f, x): return f(x + .001) - f(x - .001) / .002
 
@@ -137,14 +151,17 @@ def _grad_cases():
           'Write `my_linear_grad(xb, yb, weights, bias)`: the gradient of `mnist_loss` of the '
           'linear model, as a pair: for the weights, `[d,1]`, and for the bias, `[1]`. Try '
           'without `backward()`, and without looking back at `linear_grad`.', cases=_grad_cases,
-          hints=('Start with one picture: how does its loss change when its score goes up a '
+          minutes=12, difficulty=3, refused=_autograd | {'`linear_grad`': [linear_grad]},
+          then='Compare it with `backward()` on the digits: the largest difference should be '
+               'near 1e-9.',
+          hints=('Start with one image: how does its loss change when its score goes up a '
                  'little?',
                  'The slope of the sigmoid is `p*(1-p)`; minus for threes, plus for sevens; the '
                  'loss is a mean.',
                  'With `dz` for that slope, shape `[n,1]`: the bias gets `dz.sum(0)`, and the '
                  'weights `xb.T@dz`.'),
           why='A weight moves the score by its pixel, so its slope is the slope of the score '
-              'times the pixel, summed over the pictures.')
+              'times the pixel, summed over the images.')
 def my_linear_grad(xb, yb, weights, bias):
     p = (xb@weights + bias).sigmoid()
     dz = (1 - 2*yb) * p*(1-p) / len(xb)
@@ -155,12 +172,12 @@ def _dz(xb, yb, weights, bias):
     p = (xb@weights + bias).sigmoid()
     return (1 - 2*yb) * p*(1-p) / len(xb)
 
-@my_linear_grad.mistake(lambda got, want, xb, *_: f'The gradient is {len(xb)} times too large, and there are '
-                            f'{len(xb)} pictures.', 'The loss is a mean: divide by how many there '
+@my_linear_grad.mistake(lambda t: f'The gradient is {len(t.xb)} times too large, and there are '
+                            f'{len(t.xb)} images.', 'The loss is a mean: divide by how many there '
                                                     'are.')
 def _summed_not_averaged(xb, *args): return tuple(g*len(xb) for g in linear_grad(xb, *args))
 
-@my_linear_grad.mistake('The sign is turned around: this is the way *down*.',
+@my_linear_grad.mistake('The sign is flipped: this is the way *down*.',
                         'A gradient points up; the step takes the minus.')
 def _way_down(*args): return tuple(-g for g in linear_grad(*args))
 
@@ -180,42 +197,44 @@ def _of_cross_entropy(xb, yb, weights, bias):
 @my_linear_grad.mistake('The two come in the wrong order.', 'The weights first, then the bias.')
 def _bias_first(*args): return linear_grad(*args)[::-1]
 
-@my_linear_grad.mistake('The bias has one number for each picture.',
+@my_linear_grad.mistake('The bias has one number for each image.',
                         'The bias is one number for all of them: add up.',
-                        when=lambda got, want, xb, *_: same(got[0], want[0])
+                        when=lambda t: same(t.got[0], t.want[0])
 
-                                                       and got[1].shape in ((len(xb),),
-                                                                            (len(xb), 1)))
+                                                       and t.got[1].shape in ((len(t.xb),),
+                                                                            (len(t.xb), 1)))
 def _bias_for_each_image(*args): return linear_grad(*args)[0], _dz(*args)
 
-@my_linear_grad.mistake(lambda got, *_: f'The weights\' gradient lies on its side, with shape {list(got[0].shape)}.',
+@my_linear_grad.mistake(lambda t: 'The gradient of the weights lies on its side, with shape '
+                                  f'{list(t.got[0].shape)}.',
                         'It has the shape of the weights, `[d,1]`: `xb.T` comes first in the '
                         'product.',
-                        when=lambda got, want, *_: got[0].dim() == 2 and same(got[0].T, want[0]))
+                        when=lambda t: t.got[0].dim() == 2 and same(t.got[0].T, t.want[0]))
 def _weights_lying_down(xb, *args): return _dz(xb, *args).T@xb, _dz(xb, *args).sum(0)
 
-@my_linear_grad.mistake(lambda got, *_: f'The weights\' gradient has shape {list(got[0].shape)}: the numbers are '
-                            'right, but it is no column.',
+@my_linear_grad.mistake(lambda t: 'The gradient of the weights has shape '
+                                  f'{list(t.got[0].shape)}: the numbers are right, but it '
+                                  'is not a column.',
                         '`xb.T@dz` gives a column, and so does `[:,None]` in the end.',
-                        when=lambda got, want, *_: same(got[0], want[0][:,0]))
+                        when=lambda t: same(t.got[0], t.want[0][:,0]))
 def _weights_in_a_row(xb, *args): return (xb*_dz(xb, *args)).sum(0), _dz(xb, *args).sum(0)
 
 @my_linear_grad.mistake('For the bias the mean is taken twice: once in `dz`, and once more.',
-                        'Add up what each picture gives.',
-                        when=lambda got, want, xb, *_: same(got[0], want[0])
-                                                       and same(got[1], want[1]/len(xb)))
+                        'Add up what each image gives.',
+                        when=lambda t: same(t.got[0], t.want[0])
+                                                       and same(t.got[1], t.want[1]/len(t.xb)))
 def _bias_averaged_twice(xb, *args): return linear_grad(xb, *args)[0], _dz(xb, *args).mean(0)
 
 def _is_larger(i):
-    return lambda got, want, xb, *_: same(got[i], want[i]*len(xb)) and same(got[1-i], want[1-i])
+    return lambda t: same(t.got[i], t.want[i]*len(t.xb)) and same(t.got[1-i], t.want[1-i])
 
-@my_linear_grad.mistake(lambda got, want, xb, *_: 'The bias\'s gradient is right, and the weights\' is '
-                            f'{len(xb)} times too large.',
-                        'A mean over the pictures, for both of them.', when=_is_larger(0))
+@my_linear_grad.mistake(lambda t: 'The bias\'s gradient is right, and the weights\' is '
+                            f'{len(t.xb)} times too large.',
+                        'A mean over the images, for both of them.', when=_is_larger(0))
 def _weights_summed(xb, *args): return linear_grad(xb, *args)[0]*len(xb), linear_grad(xb, *args)[1]
 
-@my_linear_grad.mistake(lambda got, want, xb, *_: 'The weights\' gradient is right, and the bias\'s is '
-                            f'{len(xb)} times too large.',
+@my_linear_grad.mistake(lambda t: 'The weights\' gradient is right, and the bias\'s is '
+                            f'{len(t.xb)} times too large.',
                         'The mean belongs to the loss, so both are divided.', when=_is_larger(1))
 def _bias_summed(xb, *args): return linear_grad(xb, *args)[0], linear_grad(xb, *args)[1]*len(xb)
 
@@ -223,10 +242,10 @@ def _bias_summed(xb, *args): return linear_grad(xb, *args)[0], linear_grad(xb, *
                         'p is the sigmoid of `xb@weights + bias`.')
 def _score_without_bias(xb, yb, weights, bias): return linear_grad(xb, yb, weights, bias*0)
 
-def _is_squared(got, want, xb, yb, weights, bias):
-    p = (xb@weights + bias).sigmoid()
-    g = xb.T@((p - yb)*p*(1-p)) / len(xb)
-    return same(got[0], g) or same(got[0], 2*g)
+def _is_squared(t):
+    p = (t.xb@t.weights + t.bias).sigmoid()
+    g = t.xb.T@((p - t.yb)*p*(1-p)) / len(t.xb)
+    return same(t.got[0], g) or same(t.got[0], 2*g)
 
 @my_linear_grad.mistake('This is the gradient of the *squared* distance.',
                         'The plain distance has slope 1 or -1, however far p is from the label.',
@@ -238,37 +257,36 @@ def _of_squared_distance(xb, yb, weights, bias):
 
 @my_linear_grad.mistake('The bias\'s gradient has shape [], and the bias has shape [1].',
                         '`dz.sum(0)` adds up the rows and keeps the column.',
-                        when=lambda got, want, *_: same(got[0], want[0])
-                                                   and same(got[1], want[1][0]))
+                        when=lambda t: same(t.got[0], t.want[0]) and same(t.got[1], t.want[1][0]))
 def _bias_without_shape(*args): return linear_grad(*args)[0], linear_grad(*args)[1].sum()
 
 @my_linear_grad.mistake('This is the gradient for the weights alone.',
                         'Return a pair: the bias has a slope, too.',
-                        when=lambda got, want, *_: same(got, want[0])
-                                                   or len(got) == 1 and same(got[0], want[0]))
+                        when=lambda t: same(t.got, t.want[0])
+                                                   or len(t.got) == 1 and same(t.got[0], t.want[0]))
 def _weights_alone(*args): return linear_grad(*args)[0]
 
 def _with_slope(slope):
     "Is the gradient what comes of another slope of the sigmoid, as a mean or as a sum?"
-    def when(got, want, xb, yb, weights, bias):
-        g = xb.T@((1 - 2*yb)*slope((xb@weights + bias).sigmoid()))
-        return same(got[0], g) or same(got[0], g/len(xb))
+    def when(t):
+        g = t.xb.T@((1 - 2*t.yb)*slope((t.xb@t.weights + t.bias).sigmoid()))
+        return same(t.got[0], g) or same(t.got[0], g/len(t.xb))
     return when
 
-@my_linear_grad.mistake('`p*(1-p)` is left out, and the mean as well: each picture counts as 1 or '
+@my_linear_grad.mistake('`p*(1-p)` is left out, and the mean as well: each image counts as 1 or '
                         '-1.',
                         'How much does p change when the score goes up a little?',
                         when=_with_slope(torch.ones_like))
 def _signs_alone(xb, yb, weights, bias): return xb.T@(1 - 2*yb), (1 - 2*yb).sum(0)
 
-@my_linear_grad.mistake("Half of the sigmoid's slope is missing: you have `p` where it should be "
-                        '`p*(1-p)`.',
+@my_linear_grad.mistake("Half of the sigmoid's slope is missing: the confidence alone stands where "
+                        '`p*(1-p)` should.',
                         'Near p = 1 it is flat again.', when=_with_slope(lambda p: p))
 def _half_the_slope_of_sigmoid(xb, yb, weights, bias):
     dz = (1 - 2*yb) * (xb@weights + bias).sigmoid() / len(xb)
     return xb.T@dz, dz.sum(0)
 
-@my_linear_grad.mistake('All pictures count as sevens: `yb` is not looked at.',
+@my_linear_grad.mistake('All images count as sevens, whatever their label.',
                         'For a three, more score is less loss.')
 def _all_sevens(xb, yb, *args): return linear_grad(xb, yb*0, *args)
 
@@ -284,7 +302,11 @@ def _accumulated(answer, batches, seed):
     if any(p.grad is None for p in model.parameters()): return dict(once=None, twice=None) | moved
     once = _grads(model).clone()
     answer(batches, model)
-    return dict(once=once, twice=_grads(model)) | moved
+    twice = _grads(model).clone()
+    if not same(twice, once): return dict(once=once, twice=twice) | moved
+    for p in model.parameters(): p.grad = torch.ones_like(p)         # from something else, before
+    answer(batches, model)
+    return dict(once=once, twice=twice) | moved | {'after a gradient of ones': _grads(model)}
 
 def _each(batches, seed):
     "The gradient of each batch alone"
@@ -306,12 +328,14 @@ def _each(batches, seed):
           observe=_accumulated,
           cases=lambda: [(_batches(3), 1), (_batches(2, 2), 2), (_batches(4, 1), 3),
                          (_batches(3, 3, 1), 4)],
+          minutes=12, difficulty=3,
+          then='Lesson 09 wraps this in a class, `Accumulate`, around any optimizer.',
           hints=('`backward()` adds. So start from nothing, and let it add.',
-                 "Each batch's loss is the mean over *its* pictures. How much does it count in "
+                 "Each batch's loss is the mean over *its* images. How much does it count in "
                  'the mean over all?',
-                 'Multiply the loss of a batch by `len(xb)/n`, with `n` for all pictures, before '
+                 'Multiply the loss of a batch by `len(xb)/n`, with `n` for all images, before '
                  '`backward()`.'),
-          why='A batch with twice as many pictures counts twice. With equal batches it is the '
+          why='A batch with twice as many images counts twice. With equal batches it is the '
               'plain mean.')
 def accumulate(batches, model):
     for p in model.parameters(): p.grad = None
@@ -328,36 +352,35 @@ def _clear(model):
 
 @accumulate.mistake('The parameters have moved: there is a step in it.',
                     'Only the gradient is asked for here.',
-                    when=lambda got, *_: got['the model has moved'])
+                    when=lambda t: t.got['the model has moved'])
 def _stepped(batches, model):
     accumulate.right(batches, model)
     for p in model.parameters(): p.data -= p.grad
 
 @accumulate.mistake('The gradient is forgotten after the work: it is all zeros.',
                     'Forget before the first batch.',
-                    when=lambda got, *_: not got['once'].any())
+                    when=lambda t: not t.got['once'].any())
 def _forgotten_afterwards(batches, model):
     accumulate.right(batches, model)
     model.zero_grad(set_to_none=False)
 
 def _last(batches): return len(batches[-1][0])
 
-def _by_last(batches): return f'You divided by the last `len(xb)`, which is {_last(batches)} here'
+def _by_last(batches): return f'You divided by the size of the last batch, {_last(batches)} here'
 
-@accumulate.mistake(lambda got, want, batches, seed: _by_last(batches) + ', a sum of means.',
+@accumulate.mistake(lambda t: _by_last(t.batches) + ', a sum of means.',
                     'After a loop `xb` is its last batch. And how much should each batch count?',
-                    when=lambda got, want, *case: same(got['once'],
-                                                       sum(_each(*case))/_last(case[0])))
+                    when=lambda t: same(t.got['once'], sum(_each(*t.case))/_last(t.case[0])))
 def _sum_of_means_over_last(batches, model):
     _clear(model)
     for xb, yb in batches: calc_grad(xb, yb, model)
     for p in model.parameters(): p.grad /= len(xb)
 
-@accumulate.mistake(lambda got, want, batches, seed: _by_last(batches) + '.',
-                    'After a loop `xb` is its last batch. How many pictures are there in all?',
-                    when=lambda got, want, batches, seed:
-                        same(got['once'], want['once']*_count(batches)/_last(batches))
-                                                          and same(got['twice'], got['once']))
+@accumulate.mistake(lambda t: _by_last(t.batches) + '.',
+                    'After a loop `xb` is its last batch. How many images are there in all?',
+                    when=lambda t:
+                        same(t.got['once'], t.want['once']*_count(t.batches)/_last(t.batches))
+                                                          and same(t.got['twice'], t.got['once']))
 def _weighted_over_last(batches, model):
     _clear(model)
     for xb, yb in batches: (mnist_loss(model(xb), yb)*len(xb)).backward()
@@ -366,15 +389,15 @@ def _weighted_over_last(batches, model):
 @accumulate.mistake('Two things at once: nothing is forgotten between two calls, and the '
                     'gradients of the batches are summed.', 'Begin with the first: what has to '
                                                             'happen before the first batch?',
-                    when=lambda got, want, *case: same(got['once'], sum(_each(*case)))
-                                                  and same(got['twice'], 2*got['once']))
+                    when=lambda t: same(t.got['once'], sum(_each(*t.case)))
+                                                  and same(t.got['twice'], 2*t.got['once']))
 def _never_cleared_and_summed(batches, model):
     for xb, yb in batches: calc_grad(xb, yb, model)
 
-@accumulate.mistake(lambda got, want, batches, seed: f'Your gradient is exactly {len(batches)} times as '
-                        f'large: it is the sum over {len(batches)} batches.',
+@accumulate.mistake(lambda t: f'Your gradient is exactly {len(t.batches)} times as '
+                        f'large: it is the sum over {len(t.batches)} batches.',
                     'A sum of means is no mean: how much does each batch count?',
-                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))))
+                    when=lambda t: same(t.got['once'], sum(_each(*t.case))))
 def _summed_over_batches(batches, model):
     _clear(model)
     for xb, yb in batches: calc_grad(xb, yb, model)
@@ -382,40 +405,59 @@ def _summed_over_batches(batches, model):
 @accumulate.mistake('Two things at once: nothing is forgotten between two calls, and a small '
                     'batch counts as much as a large one.', 'The first one first: what has to '
                                                             'happen before the first batch?',
-                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))/len(case[0]))
-                                                  and not same(got['twice'], got['once']))
+                    when=lambda t: same(t.got['once'], sum(_each(*t.case))/len(t.case[0]))
+                                                  and not same(t.got['twice'], t.got['once']))
 def _never_cleared_and_equal_weights(batches, model):
     for xb, yb in batches: calc_grad(xb, yb, model)
     for p in model.parameters(): p.grad /= len(batches)
 
 @accumulate.mistake('Right for equal batches, but here a small batch counts as much as a large '
                     'one.',
-                    'Weight each batch by its number of pictures.',
-                    when=lambda got, want, *case: same(got['once'], sum(_each(*case))/len(case[0])))
+                    'Weight each batch by its number of images.',
+                    when=lambda t: same(t.got['once'], sum(_each(*t.case))/len(t.case[0])))
 def _equal_weights(batches, model):
     _clear(model)
     for xb, yb in batches: (mnist_loss(model(xb), yb)/len(batches)).backward()
 
+@accumulate.mistake('A gradient that was there before the call is still in it.',
+                    'It may come from anything that was done before: what has to happen before '
+                    'the first batch, whatever is in `.grad`?',
+                    when=lambda t: same(t.got['once'], t.want['once'])
+                                   and same(t.got['twice'], t.want['twice'])
+                                   and same(t.got['after a gradient of ones'], t.want['once'] + 1))
+def _left_over_from_before(batches, model):
+    for p in model.parameters():
+        if getattr(p, 'made_here', None) is p.grad: p.grad = None
+    n = _count(batches)
+    for xb, yb in batches: (mnist_loss(model(xb), yb) * len(xb)/n).backward()
+    for p in model.parameters(): p.made_here = p.grad
+
+@accumulate.mistake('Only the first batch is in it.', 'Is there a `return` inside the loop?',
+                    when=lambda t: any(same(t.got['once'], _each(*t.case)[0]*share)
+                                       for share in (1, len(t.batches[0][0])/_count(t.batches))))
+def _first_batch_only(batches, model):
+    _clear(model)
+    for xb, yb in batches: return calc_grad(xb, yb, model)
+
 @accumulate.mistake('This is the gradient of the last batch alone.',
                     'Where do you forget? Once, before the first batch, and not between them.',
-                    when=lambda got, want, *case: same(got['once'], _each(*case)[-1]))
+                    when=lambda t: same(t.got['once'], _each(*t.case)[-1]))
 def _last_batch_only(batches, model):
     for xb, yb in batches: _clear(model); calc_grad(xb, yb, model)
 
 @accumulate.mistake('Your gradient is exactly 2x on the second call: it still holds the last '
                     "call's.",
                     'What has to happen before the first batch?',
-                    when=lambda got, want, *_: same(got['once'], want['once'])
-                                               and same(got['twice'], 2*want['once']))
+                    when=lambda t: same(t.got['once'], t.want['once'])
+                                               and same(t.got['twice'], 2*t.want['once']))
 def _kept_from_last_call(batches, model):
     n = sum(len(xb) for xb, yb in batches)
     for xb, yb in batches: (mnist_loss(model(xb), yb) * len(xb)/n).backward()
 
-@accumulate.mistake(lambda got, want, batches, seed: f'Your gradient is exactly {_count(batches)} '
-                        'times as large: the number of pictures.',
+@accumulate.mistake(lambda t: f'Your gradient is exactly {_count(t.batches)} '
+                        'times as large: the number of images.',
                     'Each batch is weighted, but the weights have to add up to 1.',
-                    when=lambda got, want, batches, seed:
-                        same(got['once'], want['once']*_count(batches)))
+                    when=lambda t: same(t.got['once'], t.want['once']*_count(t.batches)))
 def _weighted_not_divided(batches, model):
     _clear(model)
     for xb, yb in batches: (mnist_loss(model(xb), yb)*len(xb)).backward()
@@ -429,7 +471,7 @@ def _rescaled(batches, seed):
 
 @accumulate.mistake('The earlier batches are scaled again each time.',
                     'Scale the loss of a batch, before `backward()`.',
-                    when=lambda got, want, *case: same(got['once'], _rescaled(*case)))
+                    when=lambda t: same(t.got['once'], _rescaled(*t.case)))
 def _scaled_again_each_time(batches, model):
     _clear(model)
     for xb, yb in batches:
@@ -437,22 +479,21 @@ def _scaled_again_each_time(batches, model):
         for p in model.parameters(): p.grad *= len(xb)/_count(batches)
 
 @accumulate.mistake("Each batch's gradient is already a mean, and you divide by the number of "
-                    'pictures once more.',
-                    'How many pictures does each of them stand for?',
-                    when=lambda got, want, *case: same(got['once'],
-                                                       sum(_each(*case))/_count(case[0])))
+                    'images once more.',
+                    'How many images does each of them stand for?',
+                    when=lambda t: same(t.got['once'], sum(_each(*t.case))/_count(t.case[0])))
 def _divided_by_images_again(batches, model):
     _clear(model)
     for xb, yb in batches: calc_grad(xb, yb, model)
     for p in model.parameters(): p.grad /= _count(batches)
 
-@accumulate.mistake('At the very first call there is no gradient yet that `zero_()` could empty: '
+@accumulate.mistake('At the very first call there is no gradient yet that `{wrote}` could empty: '
                     '`.grad` is None.', 'Setting `.grad` to None forgets just as well, and always '
-                                        'works.')
+                                        'works.', wrote='(...).grad.zero_()')
 def _zeroed_before_the_first(batches, model):
     for p in model.parameters(): p.grad.zero_()
 
 @accumulate.mistake('There is no gradient in the end: `.grad` is None.',
                     'Does anybody call `backward()`, and is the forgetting before it, not after?',
-                    when=lambda got, want, *_: got['once'] is None)
+                    when=lambda t: t.got['once'] is None)
 def _no_backward(batches, model): mnist_loss(model(batches[0][0]), batches[0][1])

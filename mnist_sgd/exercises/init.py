@@ -9,7 +9,7 @@ __all__ = ['my_init_params', 'my_linear', 'my_saturated_share', 'wide_std']
 import math
 import torch
 from .shared import _random, digits
-from ..init import saturation
+from ..init import init_params, linear1, saturated_share, saturation
 from ..practice.check import exercise
 from ..practice.diagnose import same
 
@@ -20,7 +20,8 @@ def _drawn(answer, size, std):
     z = p.detach().float()
     far = ((z - z.mean()).abs() > 2*z.std()).float().mean()
     return {'shape': list(p.shape), 'requires grad': p.requires_grad, 'is a leaf': p.is_leaf,
-            'mean': z.mean().item(), 'spread': z.std().item(), 'beyond two spreads': far.item()}
+            'mean': z.mean().item(), 'smallest': z.min().item(), 'spread': z.std().item(),
+            'beyond two spreads': far.item()}
 
 def _drawn_alike(got, want):
     exact = all(got[k] == want[k] for k in ('shape', 'requires grad', 'is a leaf'))
@@ -33,6 +34,9 @@ def _drawn_alike(got, want):
           'the result of a recorded operation.',
           observe=_drawn, same=_drawn_alike,
           cases=lambda: [((784, 1), 1.), ((1000,), .1), ((40, 20), 10.)],
+          minutes=5, difficulty=2, refused={'`init_params`': [init_params]},
+          then="Try `my_init_params((784, 1), 10.)` in the lesson's model: how many "
+               'predictions are saturated?',
           hints=('`torch.randn(size)` draws from the bell curve with a spread of 1.',
                  'Widen first; ask for gradients at the very end.',
                  '`requires_grad_()` changes a tensor in place and returns it.'),
@@ -42,67 +46,68 @@ def my_init_params(size, std):
     return (torch.randn(size)*std).requires_grad_()
 
 # %% ../../nbs/exercises/init.ipynb #998b0804
-@my_init_params.mistake(lambda got, *_: f'It returns {got}, and not a tensor.',
+@my_init_params.mistake(lambda t: f'It returns {t.got}, and not a tensor.',
                         '`requires_grad` is a property that says yes or no; the call is '
                         '`requires_grad_()`.',
-                        when=lambda got, *_: isinstance(got, bool))
+                        when=lambda t: isinstance(t.got, bool))
 def _returned_not_a_tensor(size, std): return (torch.randn(size)*std).requires_grad
 
-@my_init_params.mistake(lambda got, *_: f'All numbers are the same: {got["mean"]:.3g}.',
+@my_init_params.mistake(lambda t: f'All numbers are the same: {t.got["mean"]:.3g}.',
                         'They should spread. Are mean and spread in the wrong order, as in '
                         '`torch.normal(std, 0, ...)`?',
-                        when=lambda got, *_: got['spread'] < 1e-6)
+                        when=lambda t: t.got['spread'] < 1e-6)
 def _all_the_same(size, std): return torch.normal(std, 0., size).requires_grad_()
 
 @my_init_params.mistake('Nothing will be recorded: the tensor does not require grad.',
                         'One call at the end is missing.',
-                        when=lambda got, *_: not got['requires grad'])
+                        when=lambda t: not t.got['requires grad'])
 def _not_recorded(size, std): return torch.randn(size)*std
 
 @my_init_params.mistake('The tensor is the result of a multiplication and not a leaf, so its '
                         '`.grad` will stay None.', 'Multiply first, then ask for gradients.',
-                        when=lambda got, *_: not got['is a leaf'])
+                        when=lambda t: not t.got['is a leaf'])
 def _not_a_leaf(size, std): return torch.randn(size, requires_grad=True)*std
 
-@my_init_params.mistake('You added `std`: that moves the mean. The spread comes from multiplying.',
+@my_init_params.mistake('The mean is `std` and not 0, and the spread is always 1, as adding `std` '
+                        'gives.',
                         'Which operation makes small numbers smaller and large ones larger?',
-                        when=lambda got, want, size, std: abs(got['spread'] - 1) < .15 > abs(got['mean'] - std))
+                        when=lambda t: abs(t.got['spread'] - 1) < .15 > abs(t.got['mean'] - t.std))
 def _std_added(size, std): return (torch.randn(size) + std).requires_grad_()
 
-@my_init_params.mistake('The spread is always 1: `std` is not used.',
+@my_init_params.mistake('The spread is always 1, whatever `std` is.',
                         'How do you make random numbers ten times as wide?',
-                        when=lambda got, want, size, std: abs(got['spread'] - 1) < .15)
+                        when=lambda t: abs(t.got['spread'] - 1) < .15)
 def _std_unused(size, std): return torch.randn(size).requires_grad_()
 
 @my_init_params.mistake('All numbers are positive.',
                         '`rand` draws from 0 to 1; the bell curve is another function.',
-                        when=lambda got, *_: got['mean'] > .3*got['spread']
-                                             and got['beyond two spreads'] < .015)
+                        when=lambda t: t.got['smallest'] >= 0
+                                       and t.got['beyond two spreads'] < .015)
 def _never_negative(size, std): return (torch.rand(size)*std).requires_grad_()
 
-@my_init_params.mistake(lambda got, *_: f'The mean is {got["mean"]:.2g} and not 0.',
+@my_init_params.mistake(lambda t: f'The mean is {t.got["mean"]:.2g} and not 0.',
                         'What moves all numbers to one side?',
-                        when=lambda got, *_: abs(got['mean']) > .3*got['spread'])
+                        when=lambda t: abs(t.got['mean']) > .3*t.got['spread'])
 def _mean_is_std(size, std): return torch.normal(std, std, size).requires_grad_()
 
 @my_init_params.mistake('The mean is 0, but this is no bell curve: nothing lies far out.',
                         'Is there a function that draws from the bell curve itself?',
-                        when=lambda got, *_: abs(got['mean']) < .15*got['spread']
-                                             and got['beyond two spreads'] < .015)
+                        when=lambda t: abs(t.got['mean']) < .15*t.got['spread']
+                                             and t.got['beyond two spreads'] < .015)
 def _flat_not_a_bell(size, std): return ((torch.rand(size) - .5)*12**.5*std).requires_grad_()
 
 @my_init_params.mistake('The spread is 1/std: wide becomes narrow.', 'Multiply.',
-                        when=lambda got, want, size, std: abs(got['spread']*std - 1) < .15)
+                        when=lambda t: abs(t.got['spread']*t.std - 1) < .15)
 def _divided_by_std(size, std): return (torch.randn(size)/std).requires_grad_()
 
 @my_init_params.mistake('The spread is the square of `std`.',
                         '`std` is the spread itself: multiply by it once.',
-                        when=lambda got, want, size, std: abs(got['spread']/std**2 - 1) < .15)
+                        when=lambda t: abs(t.got['spread']/t.std**2 - 1) < .15)
 def _std_squared(size, std): return (torch.randn(size)*std**2).requires_grad_()
 
 @my_init_params.mistake('The spread is the root of `std`.', '`std` is the spread itself, and not '
                                                             'the variance.',
-                        when=lambda got, want, size, std: abs(got['spread']/std**.5 - 1) < .15)
+                        when=lambda t: abs(t.got['spread']/t.std**.5 - 1) < .15)
 def _root_of_std(size, std): return torch.normal(0., std**.5, size).requires_grad_()
 
 # %% ../../nbs/exercises/init.ipynb #f387b8d6
@@ -126,7 +131,9 @@ def _scored(answer, xb, weights, bias):
           'Write `my_linear(xb, weights, bias)`: a score for each row of `xb`, as a column. '
           'Shapes: `[n,d]`, `[d,1]`, `[1]`, and `[n,1]` comes out. Try without a loop.',
           cases=_linear_cases, observe=_scored,
-          hints=('For one picture: multiply each pixel by its weight, add up, add the bias.',
+          minutes=4, difficulty=1, refused={'`linear1`': [linear1]},
+          then='It works for 10 columns of weights as well: lesson 09 does just that.',
+          hints=('For one image: multiply each pixel by its weight, add up, add the bias.',
                  '`@` does the multiplying and the adding up for all rows at once.',
                  '`xb@weights` has shape `[n,1]`. One more number has to be added.'),
           why='The bias, shape `[1]`, is added to each row.')
@@ -134,11 +141,11 @@ def my_linear(xb, weights, bias):
     return xb@weights + bias
 
 # %% ../../nbs/exercises/init.ipynb #e160440e
-@my_linear.mistake('The bias is missing.', 'What score does a black picture get?')
+@my_linear.mistake('The bias is missing.', 'What score does a black image get?')
 def _without_bias(xb, weights, bias): return xb@weights
 
-@my_linear.mistake(lambda got, want, xb, *_: f'The scores are right, but their shape is {list(got.shape)} and '
-                       f'not {list(want.shape)}.',
+@my_linear.mistake(lambda t: f'The scores are right, but their shape is {list(t.got.shape)} and '
+                       f'not {list(t.want.shape)}.',
                    'Keep the column: `sum(1, keepdim=True)`, or a matrix product.')
 def _scores_in_a_row(xb, weights, bias): return (xb*weights[:,0]).sum(1) + bias
 
@@ -154,12 +161,13 @@ def _bias_on_every_pixel(xb, weights, bias): return (xb + bias)@weights
                    '`*` multiplies; `@` multiplies and adds up.')
 def _not_added_up(xb, weights, bias): return xb*weights.T + bias
 
-@my_linear.mistake('`*` multiplies number by number and does not add up.',
-                   'A row of pixels times a column of weights, summed: that is what `@` is for.')
+@my_linear.mistake('`{wrote}` multiplies number by number and does not add up.',
+                   'A row of pixels times a column of weights, summed: that is what `@` is for.',
+                   wrote='a * b')
 def _elementwise_product(xb, weights, bias): return xb*weights + bias
 
-@my_linear.mistake('The weights stand in front of the pictures.',
-                   'The pictures come first: `xb@weights`.')
+@my_linear.mistake('The weights stand in front of the images.',
+                   'The images come first: `xb@weights`.')
 def _weights_in_front(xb, weights, bias): return weights@xb + bias
 
 @my_linear.mistake('The weights are turned over, and they are a column already: `[d,1]`.',
@@ -177,10 +185,11 @@ def _one_number_for_all(xb, weights, bias): return (xb*weights.T).sum() + bias
                    'The model gives scores; squeezing them comes later.')
 def _sigmoid_too_early(xb, weights, bias): return (xb@weights + bias).sigmoid()
 
-@my_linear.mistake(lambda got, *_: f'The scores are right, but no gradient will reach: {got["no gradient for"]}.',
+@my_linear.mistake(lambda t: 'The scores are right, but no gradient will reach: '
+                             f'{t.got["no gradient for"]}.',
                    'Calculate with the tensors themselves: `item()`, `detach()` and `tolist()` '
                    'cut the way back.',
-                   when=lambda got, want, *_: isinstance(got, dict) and same(got['scores'], want))
+                   when=lambda t: isinstance(t.got, dict) and same(t.got['scores'], t.want))
 def _bias_without_gradient(xb, weights, bias): return xb@weights + bias.item()
 
 # %% ../../nbs/exercises/init.ipynb #1c5cbf49
@@ -193,8 +202,11 @@ def _scores():
           'or above 0.99, from 0 to 1. It takes *scores*, shape `[n,1]`: for -10, 0, 1 and 10 '
           'it gives 0.5.',
           cases=_scores,
+          minutes=4, difficulty=1, refused={'`saturated_share`': [saturated_share]},
+          then='What does it give for scores of std 1, 5 and 20? `torch.randn(1000, 1)*5` '
+               'has some.',
           hints=('Scores are not confidences yet.',
-                 'Two comparisons, joined by `|`, give True and False for each picture.',
+                 'Two comparisons, joined by `|`, give True and False for each image.',
                  'The mean of True and False, as floats, is a share.'),
           why='`|` is "or", element by element.')
 def my_saturated_share(preds):
@@ -214,13 +226,20 @@ def _certain_threes_only(preds): return (preds.sigmoid() > .99).float().mean()
                          'One can be certain of a three as well.')
 def _certain_sevens_only(preds): return (preds.sigmoid() < .01).float().mean()
 
-@my_saturated_share.mistake('This is always 0. Do you ask for below 0.01 *and* above 0.99, or is the '
-                         'sigmoid taken twice?',
-                         'No number is both, and the sigmoid of a sigmoid lies between 0.5 and '
-                         '0.74.')
+@my_saturated_share.mistake('This is always 0: `{wrote}` asks for both at once.',
+                            'No number is below 0.01 *and* above 0.99.', when=lambda t: t.got == 0,
+                            wrote=('(... < ...) & (... > ...)', '(... > ...) & (... < ...)',
+                                   '... < ... and ... > ...'))
 def _both_at_once(preds): return ((preds.sigmoid() < .01) & (preds.sigmoid() > .99)).float().mean()
 
-@my_saturated_share.mistake('You counted pictures.', 'A share is a count divided by how many there '
+@my_saturated_share.mistake('This is always 0: `{wrote}` takes the sigmoid twice.',
+                            'The sigmoid of a sigmoid lies between 0.5 and 0.74, so nothing is '
+                            'saturated.', when=lambda t: t.got == 0,
+                            wrote=('(...).sigmoid().sigmoid()', 'torch.sigmoid(torch.sigmoid(...))',
+                                   'torch.sigmoid((...).sigmoid())'))
+def _sigmoid_twice(preds): return ((preds.sigmoid().sigmoid() - .5).abs() > .49).float().mean()
+
+@my_saturated_share.mistake('You counted images.', 'A share is a count divided by how many there '
                                                   'are.')
 def _counted_not_averaged(preds): return ((preds.sigmoid() - .5).abs() > .49).float().sum()
 
@@ -232,10 +251,12 @@ def _the_unsaturated(preds): return ((preds.sigmoid() - .5).abs() < .49).float()
 def _limits_too_wide(preds): return ((preds.sigmoid() - .5).abs() > .4).float().mean()
 
 @my_saturated_share.mistake('This is the mean of all p.',
-                         'Ask of each picture whether it is saturated, then take the share.')
+                         'Ask of each image whether it is saturated, then take the share.')
 def _mean_of_p(preds): return preds.sigmoid().mean()
 
 # %% ../../nbs/exercises/init.ipynb #ab4ed4c2
+def _is_wide(got, want): return got['share'] > .5
+
 def _tried_std(std):
     if not 0 <= std < 1e6: return dict(std=std, share=0.)
     data = digits()
@@ -246,7 +267,10 @@ def _tried_std(std):
           'are saturated (p below 0.01 or above 0.99), in the draw that the dial shows. Give a '
           'number.',
           is_value=True, parse=float, observe=_tried_std,
-          same=lambda got, want: got['share'] > .5, hints=('Wider weights make larger scores.',
+          same=_is_wide,
+          minutes=3, difficulty=1,
+          then='Now ask the dial what the gradient looks like at that std.',
+          hints=('Wider weights make larger scores.',
                  'The lesson prints the share for four values of std.',
                  'At 0.1 there is next to none; at 1 there are most.'),
           why='With std 1 a score is a sum of about a hundred bright pixels times a weight each, '
@@ -257,23 +281,23 @@ def wide_std():
 # %% ../../nbs/exercises/init.ipynb #999eef23
 @wide_std.mistake('With all weights at 0 every p is exactly 0.5.',
                   'Nothing is less certain than that: go the other way.',
-                  when=lambda got, want: got['std'] == 0)
+                  when=lambda t: t.got['std'] == 0)
 def _zero_std(): return 0.
 
 @wide_std.mistake('A spread is not negative.', 'It says how far from 0 the weights lie, on either '
                                                'side.',
-                  when=lambda got, want: got['std'] < 0)
+                  when=lambda t: t.got['std'] < 0)
 def _negative_std(): return -1.
 
 @wide_std.mistake('This is no number that weights can be drawn with.',
                   'Anything below a million will do.',
-                  when=lambda got, want: not abs(got['std']) < 1e6)
+                  when=lambda t: not abs(t.got['std']) < 1e6)
 def _infinite_std(): return math.inf
 
-@wide_std.mistake('So narrow that next to no picture is saturated.', 'Try ten times as much.',
-                  when=lambda got, want: got['share'] < .05)
+@wide_std.mistake('So narrow that next to no image is saturated.', 'Try ten times as much.',
+                  when=lambda t: t.got['share'] < .05)
 def _narrow_std(): return .01
 
-@wide_std.mistake(lambda got, want: f'Nearly: {got["share"]:.1%} of the pictures are saturated.',
-                  'A little wider still.', when=lambda got, want: got['share'] >= .05)
+@wide_std.mistake(lambda t: f'Nearly: {t.got["share"]:.1%} of the images are saturated.',
+                  'A little wider still.', when=lambda t: t.got['share'] >= .05)
 def _nearly_wide(): return .3

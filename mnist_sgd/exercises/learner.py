@@ -9,6 +9,8 @@ __all__ = ['LossLog', 'weighted_mean', 'my_validate']
 import inspect, re
 import torch
 from torch import nn
+from ..loop import validate_epoch
+from .shared import _argmax
 from ..practice.check import exercise
 from ..practice.diagnose import same
 
@@ -21,6 +23,7 @@ def _logged(cls, epochs):
     from mnist_sgd.data import TensorLoader
     from mnist_sgd.loss import mnist_loss
     if not issubclass(cls, Callback): return dict(losses=None, kind='no callback')
+    if with_more := _hooks_with_more(cls): return dict(losses=None, kind='more', hooks=with_more)
     x, y = torch.randn(11, 3), (torch.randn(11, 1) > 0).float()
     dls = DataLoaders(TensorLoader(x[:7], y[:7], 3), TensorLoader(x[7:], y[7:], 2), device='cpu')
     log = cls()
@@ -38,6 +41,18 @@ def _kept(cls, losses):
                shared=getattr(cls, 'losses', None) is losses)
     return got if losses else got | dict(hooks=_hooks(cls))
 
+def _hooks_with_more(cls):
+    "The hooks of a class that want more than `self`, such as 'after_batch(learn)'"
+    from fastai.callback.core import event
+    found = []
+    for name, f in vars(cls).items():
+        if name not in vars(event) or not inspect.isfunction(f): continue
+        _, *others = inspect.signature(f).parameters.values()
+        needed = [p.name for p in others
+                  if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+        if needed: found.append(f'{name}({", ".join(needed)})')
+    return found
+
 def _hooks(cls):
     "The hooks of a class that run for a batch, and what looks like a hook and is none"
     from fastai.callback.core import event
@@ -54,6 +69,8 @@ def _hooks(cls):
           '(`Count`, above, shows how such a class looks.)',
           is_value=True, observe=_logged,
           cases=lambda: [(1,), (2,)],
+          minutes=8, difficulty=2,
+          then='Draw `.losses` after a `fit`: where do the threes end in file order?',
           hints=('When is a batch done, and how does a callback know that it is a training batch? '
                  'Look at `Count` in the lesson.',
                  '`after_batch` is called for training and for validation; `self.training` tells '
@@ -76,9 +93,20 @@ def _log(after_batch, every='before_fit', **more):
     hooks = {'before_fit': empty, every: empty, 'after_batch': after_batch} | more
     return type('LossLog', (Callback,), {name: hook for name, hook in hooks.items() if hook})
 
+def _with_more(t):
+    return f'fastai calls a hook without arguments, and yours is `{t.got["hooks"][0]}`.'
+
+@LossLog.mistake(_with_more,
+                 'The only parameter is `self`: `self.loss`, `self.training` and all else that '
+                 'the `Learner` has are there, and `self.learn` is the `Learner`.',
+                 when=lambda t: t.got['kind'] == 'more')
+def _hook_with_learn():
+    def after_batch(self, learn): self.losses.append(learn.loss.item())
+    return _log(after_batch)
+
 @LossLog.mistake('The list is shared by all fits: make it in `before_fit`.',
                  'A list in the class is made only once.',
-                 when=lambda got, *_: got['shared'])
+                 when=lambda t: t.got['shared'])
 def _list_shared_by_fits():
     cls = _log(LossLog.right.after_batch, before_fit=lambda self: None)
     cls.losses = []
@@ -86,80 +114,80 @@ def _list_shared_by_fits():
 
 @LossLog.mistake('The validation batches are in the list, too.',
                  '`self.training` says which kind of batch it is.',
-                 when=lambda got, want, *_: len(got['losses']) == len(want['losses'])*5/3)
+                 when=lambda t: len(t.got['losses']) == len(t.want['losses'])*5/3)
 def _validation_too(): return _log(lambda self: self.losses.append(self.loss.item()))
 
 @LossLog.mistake('Only the validation batches are in the list.',
                  'The other ones: `if self.training`.',
-                 when=lambda got, want, *_: len(got['losses']) == len(want['losses'])*2/3)
+                 when=lambda t: len(t.got['losses']) == len(t.want['losses'])*2/3)
 def _validation_only():
     return _log(lambda self: self.training or self.losses.append(self.loss.item()))
 
 @LossLog.mistake('The list holds tensors.', '`item()` makes a number of a tensor with one element.',
-                 when=lambda got, want, *_: same(got['losses'], want['losses'])
-                                            and got['kinds'] != ['float'])
+                 when=lambda t: same(t.got['losses'], t.want['losses'])
+                                            and t.got['kinds'] != ['float'])
 def _tensors_kept():
     return _log(lambda self: self.losses.append(self.loss) if self.training else None)
 
 @LossLog.mistake('The list begins anew in each epoch.', 'Which of the hooks is called once a '
                                                         '`fit`?',
-                 when=lambda got, want, epochs: epochs > 1
-                                                and same(got['losses'], want['losses'][-3:]))
+                 when=lambda t: t.epochs > 1 and same(t.got['losses'], t.want['losses'][-3:]))
 def _anew_each_epoch(): return _log(LossLog.right.after_batch, every='before_epoch')
 
 @LossLog.mistake('The list has a single number in the end.', 'Append to the list; `=` replaces it.',
-                 when=lambda got, *_: len(got['losses']) == 1)
+                 when=lambda t: len(t.got['losses']) == 1)
 def _last_loss_only():
     return _log(lambda self: setattr(self, 'losses', [self.loss.item()]) if self.training else None)
 
 @LossLog.mistake('Each loss is one batch late: before a batch, `self.loss` is still that of the '
                  'one before.',
                  'Which hook comes *after* a batch?',
-                 when=lambda got, want, _: same(got['losses'][:3], [0., *want['losses'][:2]]))
+                 when=lambda t: same(t.got['losses'][:3], [0., *t.want['losses'][:2]]))
 def _one_batch_late():
     def early(self): self.training and self.losses.append(self.loss.item())
     return _log(lambda self: None, before_batch=early)
 
-def _unheard(got, *_):
-    names = ', '.join(f'`{name}`' for name in got['hooks'][1])
+def _unheard(t):
+    names = ', '.join(f'`{name}`' for name in t.got['hooks'][1])
     return ('`.losses` stays empty: no hook of yours was called for a batch.'
             + f' fastai knows no {names}.'*bool(names))
 
 @LossLog.mistake(_unheard, 'Is its name spelled as fastai\'s? The hint has it.',
-                 when=lambda got, *_: got['losses'] == [] and not got['hooks'][0])
+                 when=lambda t: t.got['losses'] == [] and not t.got['hooks'][0])
 def _event_misspelt(): return _log(None, after_bach=LossLog.right.after_batch)
 
 @LossLog.mistake('`.losses` is empty when the fit is over.',
                  'Is it made anew by a hook that comes later, or the `if` never true?',
-                 when=lambda got, *_: got['losses'] == [] and got['hooks'][0])
+                 when=lambda t: t.got['losses'] == [] and t.got['hooks'][0])
 def _emptied_before_validation(): return _log(LossLog.right.after_batch, every='before_validate')
 
 @LossLog.mistake('The callback has no list `.losses`: make it in `before_fit`.',
                  'It is `self.losses = []`, with just this name, in a hook spelled as fastai\'s.',
-                 when=lambda got, *_: got['kind'] == 'NoneType')
+                 when=lambda t: t.got['kind'] == 'NoneType')
 def _no_list():
     return _log(LossLog.right.after_batch, before_fit=lambda self: setattr(self, 'log', []))
 
 @LossLog.mistake('Your class is no callback of fastai\'s.',
                  'The first line is `class LossLog(Callback):`.',
-                 when=lambda got, *_: got['kind'] == 'no callback')
+                 when=lambda t: t.got['kind'] == 'no callback')
 def _no_callback():
     return type('LossLog', (),
                 {name: vars(LossLog.right)[name] for name in ('before_fit', 'after_batch')})
 
 @LossLog.mistake('`.losses` is one number: append to a list.',
                  '`self.losses.append(...)` keeps what is there.',
-                 when=lambda got, *_: got['kind'] in ('float', 'int', 'Tensor'))
+                 when=lambda t: t.got['kind'] in ('float', 'int', 'Tensor'))
 def _a_single_number(): return _log(lambda self: setattr(self, 'losses', self.loss.item()))
 
-@LossLog.mistake(lambda got, *_: f'`.losses` is of the kind `{got["kind"]}`, and a plain list is asked for.',
-                 '`[]` is an empty list.', when=lambda got, *_: got['kind'])
+@LossLog.mistake(lambda t: f'`.losses` is of the kind `{t.got["kind"]}`, and a plain list is '
+                           'asked for.',
+                 '`[]` is an empty list.', when=lambda t: t.got['kind'])
 def _a_tuple():
     def add(self): self.losses = (*self.losses, *[self.loss.item()]*self.training)
     return _log(add)
 
 @LossLog.mistake('There is one number an epoch.', 'Which hook is called after each batch?',
-                 when=lambda got, want, epochs: len(got['losses']) == epochs)
+                 when=lambda t: len(t.got['losses']) == t.epochs)
 def _one_loss_an_epoch():
     return _log(lambda self: None, after_epoch=lambda self: self.losses.append(self.loss.item()))
 
@@ -170,10 +198,12 @@ def _one_loss_an_epoch():
           cases=lambda: [([.5], [3]), ([1., 0.], [2, 2]), ([1., 0.], [3, 1]),
                          ([.25, .5, 1.], [4, 2, 1]),
                          ([10., 20.], [1, 2])],
+          minutes=3, difficulty=1,
+          then='Which two accuracies and sizes of batches would give 0.4932 and 0.4956?',
           hints=('A batch of 3 with a mean of 1 adds up to 3.',
                  'Add up values times sizes. And then?',
                  'Divide by the sum of the sizes.'),
-          why='Value times size is the sum over the batch; all sums over all pictures is the mean.')
+          why='Value times size is the sum over the batch; all sums over all images is the mean.')
 def weighted_mean(values, sizes):
     return sum(v*n for v, n in zip(values, sizes)) / sum(sizes)
 
@@ -182,12 +212,12 @@ def weighted_mean(values, sizes):
                        'A batch of 256 should count more than one of 108.')
 def _sizes_unused(values, sizes): return sum(values) / len(values)
 
-@weighted_mean.mistake('You weighted, but did not divide.', 'How many pictures are there in all?')
+@weighted_mean.mistake('You weighted, but did not divide.', 'How many images are there in all?')
 def _never_divided(values, sizes): return sum(v*n for v, n in zip(values, sizes))
 
 @weighted_mean.mistake('You divided by the number of batches.',
-                       'After weighting, each picture counts once: divide by the number of '
-                       'pictures.')
+                       'After weighting, each image counts once: divide by the number of '
+                       'images.')
 def _divided_by_batches(values, sizes): return sum(v*n for v, n in zip(values, sizes)) / len(sizes)
 
 @weighted_mean.mistake('You divided by the size of the first batch for each of them.',
@@ -195,15 +225,16 @@ def _divided_by_batches(values, sizes): return sum(v*n for v, n in zip(values, s
 def _divided_by_first_size(values, sizes):
     return sum(v*n for v, n in zip(values, sizes)) / (len(sizes)*sizes[0])
 
-@weighted_mean.mistake('You divided by the number of pictures, and did not weight before.',
+@weighted_mean.mistake('You divided by the number of images, and did not weight before.',
                        'A batch of 3 with a mean of 1 adds up to 3.')
 def _never_weighted(values, sizes): return sum(values) / sum(sizes)
 
 @weighted_mean.mistake('This is a list, with the share of each batch in the mean.', 'Add them up.',
-                       when=lambda got, want, *_: isinstance(got, list) and same(sum(got), want))
+                       when=lambda t: isinstance(t.got, list) and same(sum(t.got), t.want))
 def _list_of_shares(values, sizes): return [v*n/sum(sizes) for v, n in zip(values, sizes)]
 
-@weighted_mean.mistake('`//` drops what follows the point.', 'A plain `/` keeps it.')
+@weighted_mean.mistake('`{wrote}` drops what follows the point.', 'A plain `/` keeps it.',
+                       wrote=('... // ...', 'a //= ...'))
 def _whole_division(values, sizes): return sum(v*n for v, n in zip(values, sizes)) // sum(sizes)
 
 @weighted_mean.mistake('It is weighted the wrong way: small batches count most.',
@@ -219,24 +250,22 @@ def _validated(answer, scores, labels, batch_size):
     from mnist_sgd.loss import mnist_loss
     model = nn.Linear(1, 1)
     with torch.no_grad(): model.weight.fill_(2.), model.bias.fill_(-1.)
+    torch.manual_seed(len(scores))                       # so that no two training sets agree
     x, y = torch.randn(9, 1), (torch.randn(9, 1) > 0).float()
     valid = TensorLoader((scores + 1)/2, labels, batch_size)
     learn = Learner(DataLoaders(TensorLoader(x, y, 4), valid, device='cpu'), model,
                     loss_func=mnist_loss)
     try:
-        with learn.no_logging(): got = answer(learn)
+        with learn.no_logging(): return answer(learn)
     except RuntimeError as e:
         if 'mat1' in str(e) and '784' in str(e): e.args = f'{e}. Did you mean `learn.model`?',
         raise
-    return ('validate_epoch', got) if 'validate_epoch' in _names(answer) else got
-
-def _names(f): return getattr(getattr(inspect.unwrap(f), '__code__', None), 'co_names', ())
 
 def _scored(batch_size, scores, labels):
     return torch.tensor(scores)[:,None], torch.tensor(labels)[:,None], batch_size
 
 def _many(n, batch_size):
-    "Scores of `n` pictures and their labels, more right than wrong"
+    "Scores of `n` images and their labels, more right than wrong"
     make = torch.Generator().manual_seed(n)
     scores = torch.randn(n, 1, generator=make).mul(10).round().add(.5) / 10
     return scores, (scores + torch.randn(n, 1, generator=make) > 0).float(), batch_size
@@ -251,7 +280,9 @@ def _many(n, batch_size):
                          _scored(2, [.3, -1.2, .8, -.6], [1., 1., 1., 0.]),
                          _scored(4, [2.1, .4, -.7, -1.9, .9], [1., 0., 0., 0., 0.]), _many(7, 3),
                          _many(22, 8)],
-          hints=('Count the pictures that are right, and count all pictures.',
+          minutes=8, difficulty=2, refused={'`validate_epoch`': [validate_epoch]},
+          then='Make it a metric of a `Learner`, and its table shows the same number.',
+          hints=('Count the images that are right, and count all images.',
                  'A score above 0 says three, and a label of 1 is a three. In a batch, how many '
                  'agree?',
                  'In the loop, add `((learn.model(xb) > 0) == (yb == 1)).sum()` to one sum and '
@@ -274,11 +305,11 @@ def _pooled(shares): return sum(a*n for a, n in shares) / sum(n for _, n in shar
 
 @my_validate.mistake("This is the mean of the batches' accuracies, in which a short batch counts "
                      'like a long one.',
-                     'Count pictures, or weight each batch by its size.')
+                     'Count images, or weight each batch by its size.')
 def _mean_of_batches(learn):
     return sum(a for a, _ in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
 
-@my_validate.mistake('You looked at the pictures that it was trained on.',
+@my_validate.mistake('You looked at the images that it was trained on.',
                      'The others are in `learn.dls.valid`.')
 def _on_training_images(learn): return _pooled(_shares(learn, learn.dls.train))
 
@@ -290,7 +321,7 @@ def _last_batch_only(learn): return _shares(learn, learn.dls.valid)[-1][0]
 def _first_batch_only(learn): return _shares(learn, learn.dls.valid)[0][0]
 
 @my_validate.mistake('This is how many are right, and not the share of them.',
-                     'Divide by the number of pictures.')
+                     'Divide by the number of images.')
 def _counted(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid))
 
 @my_validate.mistake('This is the share that is *wrong*.',
@@ -298,11 +329,11 @@ def _counted(learn): return sum(a*n for a, n in _shares(learn, learn.dls.valid))
 def _share_wrong(learn): return 1 - _pooled(_shares(learn, learn.dls.valid))
 
 @my_validate.mistake('You added up the accuracies of the batches, and a sum is no mean.',
-                     'Add up counts of pictures, and divide by how many there are.')
+                     'Add up counts of images, and divide by how many there are.')
 def _accuracies_summed(learn): return sum(a for a, _ in _shares(learn, learn.dls.valid))
 
 @my_validate.mistake('This is the share that is called a three; the labels are not looked at.',
-                     'A picture counts when score and label agree.')
+                     'An image counts when score and label agree.')
 def _share_called_three(learn):
     return _pooled([((learn.model(xb) > 0).float().mean().item(), len(yb))
                     for xb, yb in learn.dls.valid])
@@ -320,7 +351,7 @@ def _pixels_for_scores(learn):
     return _pooled([(((xb > 0) == (yb == 1)).float().mean().item(), len(yb))
                     for xb, yb in learn.dls.valid])
 
-@my_validate.mistake('You divided by the number of batches.', 'How many pictures are there in all?')
+@my_validate.mistake('You divided by the number of batches.', 'How many images are there in all?')
 def _images_by_batches(learn):
     return sum(a*n for a, n in _shares(learn, learn.dls.valid)) / len(learn.dls.valid)
 
@@ -338,29 +369,31 @@ def _pairs(scores, labels, batch_size):
             sum(p.mean()*len(p) for p in pairs) / len(scores),
             sum(p.mean() for p in pairs) / len(pairs))
 
-def _paired(got, *_):
-    if got > 1:
-        return f'More than all are right ({got:.4g}): `[N,1]` against `[N]` compares every pair.'
+def _paired(t):
+    if t.got > 1:
+        return f'More than all are right ({t.got:.4g}): `[N,1]` against `[N]` compares every pair.'
     return '`[N,1]` against `[N]` compares every pair: each score with the labels of all.'
 
 @my_validate.mistake(_paired, 'Print both shapes. `yb` is `[N,1]`, and so should be what is '
                               'compared with it.',
-                     when=lambda got, want, *case: any(same(got, share) for share in _pairs(*case)))
+                     when=lambda t: any(same(t.got, share) for share in _pairs(*t.case)))
 def _all_against_all(learn):
     pairs = [((learn.model(xb) > 0) == yb[:,0]).sum().item() for xb, yb in learn.dls.valid]
     return sum(pairs) / sum(len(yb) for _, yb in learn.dls.valid)
 
-@my_validate.mistake('This is the share of threes: p is above 0 for every picture.',
+@my_validate.mistake('This is the share of threes: p is above 0 for every image.',
                      'The border for p is 0.5.')
 def _share_of_threes(learn):
     return _pooled([(yb.mean().item(), len(yb)) for _, yb in learn.dls.valid])
 
-@my_validate.mistake('The loop is in `validate_epoch`, and here it should be yours.',
-                     'Try without `validate_epoch`.',
-                     when=lambda got, *_: got[0] == 'validate_epoch')
-def _borrowed_loop(learn):
-    from mnist_sgd.loop import validate_epoch
-    return validate_epoch(learn.model, learn.dls.valid)
+@my_validate.mistake('`{wrote}` is 0 for every image, as there is a single column: everything '
+                     'counts as a seven.',
+                     'With one score per image, ask for its sign. `argmax` is for one column per '
+                     'digit.', wrote=_argmax,
+                     when=lambda t: same(float(t.got), (t.labels == 0).float().mean().item()))
+def _argmax_of_one_column(learn):
+    return _pooled([((learn.model(xb).argmax(1, keepdim=True) == yb).float().mean().item(), len(yb))
+                    for xb, yb in learn.dls.valid])
 
 @my_validate.mistake('You compare scores with 0.5, which is the border for p.',
                      'The sigmoid of which score is 0.5?')
@@ -370,7 +403,7 @@ def _border_for_p(learn): return _pooled(_shares(learn, learn.dls.valid, .5))
                      'Accuracy counts: the score is above 0, or it is not.')
 def _validation_loss(learn): return learn.validate()[0]
 
-@my_validate.mistake('You asked `learn.validate()` for its second number, and this `Learner` was '
-                     'given no metric.',
-                     'Write the loop yourself: `for xb, yb in learn.dls.valid`.')
+@my_validate.mistake('`{wrote}` gives the loss alone: this `Learner` was given no metric.',
+                     'Write the loop yourself: `for xb, yb in learn.dls.valid`.',
+                     wrote='(...).validate(...)')
 def _no_metric_to_ask(learn): return learn.validate()[1]

@@ -18,13 +18,18 @@ def _tried(recipe, most, **what):
     if recipe.epochs > most: return dict(epochs=recipe.epochs, accuracy=0.) | what
     return dict(epochs=recipe.epochs, accuracy=accuracies(recipe)[-1]) | what
 
+def _fast(recipe):
+    return _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr, momentum=recipe.momentum)
+
+def _is_fast(got, want): return got['epochs'] <= 3 and got['accuracy'] >= .98
+
 @exercise('07',
           'Find a recipe that ends at an accuracy of 0.98 or more after at most *3* epochs. Give '
           'a `Recipe` or its text, such as `lr=1, epochs=3`.', is_value=True, parse=read_recipe,
           limit=60.,
-          observe=lambda recipe: _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr,
-                                        momentum=recipe.momentum),
-          same=lambda got, want: got['epochs'] <= 3 and got['accuracy'] >= .98,
+          observe=_fast, same=_is_fast,
+          minutes=6, difficulty=2,
+          then='Is there a recipe that gets there in two epochs?',
           hints=('You need one switch, and a learning rate that is not 1.',
                  'Shuffle. Then try larger steps, or more of them: a smaller batch makes more '
                  'steps in an epoch.',
@@ -34,38 +39,40 @@ def fast_98():
     return Recipe(lr=3., epochs=3, shuffle=True, batch_size=64)
 
 # %% ../../nbs/exercises/live.ipynb #95286f9a
-@fast_98.mistake(lambda got, want: f'It takes {got["epochs"]} epochs.',
+@fast_98.mistake(lambda t: f'It takes {t.got["epochs"]} epochs.',
               'Three have to do: which step length gets there faster?',
-              when=lambda got, want: got['epochs'] > 3)
+              when=lambda t: t.got['epochs'] > 3)
 def _too_many_epochs(): return Recipe(lr=3., epochs=20, shuffle=True)
 
 @fast_98.mistake('It is stuck at 0.4956: everything is a three.',
               'You know this number, and the word that repairs it.',
-              when=lambda got, want: not got['shuffle'] and abs(got['accuracy'] - 1010/2038) < 1e-6)
+              when=lambda t: not t.got['shuffle'] and abs(t.got['accuracy'] - 1010/2038) < 1e-6)
 def _stuck_in_file_order(): return Recipe(lr=5., epochs=3)
 
 @fast_98.mistake('In file order three epochs are not enough.',
                  'Which switch mixes threes and sevens?',
-              when=lambda got, want: not got['shuffle'])
+              when=lambda t: not t.got['shuffle'])
 def _too_slow_in_file_order(): return Recipe(lr=.3, epochs=3)
 
-def _near(got): return got['accuracy'] > .9 and not got['momentum']
+def _near(t): return t.got['accuracy'] > .9 and not t.got['momentum']
 
-@fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are too short to arrive in '
-                  'three epochs.', 'Go up with lr.',
-                 when=lambda got, want: got['lr'] < 1 or _near(got) and got['lr'] <= 4)
+@fast_98.mistake(lambda t: f'It gets to {t.got["accuracy"]:.4f}: the steps are too short to '
+                           'arrive in three epochs.', 'Go up with lr.',
+                 when=lambda t: t.got['lr'] < 1 or _near(t) and t.got['lr'] <= 4)
 def _short_steps(): return Recipe(lr=1., epochs=3, shuffle=True)
 
-@fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}, which is near.',
+@fast_98.mistake(lambda t: f'It gets to {t.got["accuracy"]:.4f}, which is near.',
                  'A smaller batch makes more steps in an epoch.',
-                 when=lambda got, want: got['accuracy'] > .9 and got['lr'] <= 20)
+                 when=lambda t: t.got['accuracy'] > .9 and t.got['lr'] <= 20)
 def _nearly_there(): return Recipe(lr=1., epochs=3, shuffle=True, momentum=.9)
 
-@fast_98.mistake(lambda got, want: f'It gets to {got["accuracy"]:.4f}: the steps are so long that it soon learns '
-                     'nothing.', 'Go down with lr.', when=lambda got, want: got['lr'] > 20)
+@fast_98.mistake(lambda t: f'It gets to {t.got["accuracy"]:.4f}: the steps are so long that it '
+                           'soon learns nothing.', 'Go down with lr.', when=lambda t: t.got['lr'] > 20)
 def _long_steps(): return Recipe(lr=30., epochs=3, shuffle=True)
 
 # %% ../../nbs/exercises/live.ipynb #46e9060c
+def _is_nan(got, want): return got['nan']
+
 def _losses(recipe):
     if recipe.epochs > 5: return dict(epochs=recipe.epochs, loss=0., nan=False)
     loss = [r.train_loss for r in run(recipe, digits())][-1]
@@ -74,7 +81,9 @@ def _losses(recipe):
 @exercise('07', 'Find a recipe that fails for good: after at most 5 epochs its training loss is '
                 '*NaN*, not a number. Give a `Recipe` or its text.', is_value=True,
           parse=read_recipe, limit=60., observe=_losses,
-          same=lambda got, want: got['nan'],
+          same=_is_nan,
+          minutes=5, difficulty=2,
+          then='And with which lr does the same loss just not explode?',
           hints=('The sigmoid puts a ceiling on `mnist_loss`, so no lr will do it.',
                  'A recipe has a field `loss`. Which of the losses has no ceiling on its *slope*?',
                  '`loss=squared`, and an lr that is not tiny.'),
@@ -84,42 +93,47 @@ def get_nan():
     return Recipe(lr=1., epochs=5, loss='squared')
 
 # %% ../../nbs/exercises/live.ipynb #21ee990a
-@get_nan.mistake(lambda got, want: f'It runs for {got["epochs"]} epochs.',
+@get_nan.mistake(lambda t: f'It runs for {t.got["epochs"]} epochs.',
                  'Five are enough to break it.',
-                when=lambda got, want: got['epochs'] > 5)
+                when=lambda t: t.got['epochs'] > 5)
 def _nan_after_too_many(): return Recipe(lr=1., loss='squared')
 
 @get_nan.mistake('With the sigmoid the loss stays between 0 and 1, whatever lr is.',
-                'Which loss has no ceiling?', when=lambda got, want: got['kind'] == 'mnist_loss')
+                'Which loss has no ceiling?', when=lambda t: t.got['kind'] == 'mnist_loss')
 def _bounded_by_sigmoid(): return Recipe(lr=10_000., epochs=5)
 
 @get_nan.mistake('The slope of the cross-entropy is never larger than 1, so it staggers but does '
                  'not explode.',
                 'Which loss has a slope that grows with the error?',
-                when=lambda got, want: got['kind'] == 'cross_entropy')
+                when=lambda t: t.got['kind'] == 'cross_entropy')
 def _bounded_slope(): return Recipe(lr=10_000., epochs=5, loss='cross_entropy')
 
-@get_nan.mistake(lambda got, want: 'The right loss, but with steps this short it learns: the loss is '
-                    f'{got["loss"]:.2f}.', 'Go up with lr.',
-                 when=lambda got, want: got['loss'] < 10)
+@get_nan.mistake(lambda t: 'The right loss, but with steps this short it learns: the loss is '
+                    f'{t.got["loss"]:.2f}.', 'Go up with lr.',
+                 when=lambda t: t.got['loss'] < 10)
 def _learns_with_short_steps(): return Recipe(lr=.01, epochs=5, loss='squared')
 
 @get_nan.mistake('It is exploding, but has not arrived at NaN yet.',
                  'Longer steps, or one more epoch.',
-                when=lambda got, want: got['loss'] >= 10)
+                when=lambda t: t.got['loss'] >= 10)
 def _still_exploding(): return Recipe(lr=.03, epochs=1, loss='squared')
 
 # %% ../../nbs/exercises/live.ipynb #6a53d6c8
 _hidden_bug_bar = .977 # on no plateau: what is right or known to be wrong is 0.002 and more away from it
 
+def _hidden(recipe):
+    return _tried(recipe, 10, zero_grad=recipe.zero_grad, shuffle=recipe.shuffle, lr=recipe.lr)
+
+def _is_hidden(got, want):
+    return not got['zero_grad'] and got['epochs'] <= 10 and got['accuracy'] > _hidden_bug_bar
+
 @exercise('07',
           'Bugs hide. Find a recipe with `zero_grad=off`, of at most 10 epochs, that ends *above '
           f'{_hidden_bug_bar}* all the same. Give a `Recipe` or its text.', is_value=True,
           parse=read_recipe, limit=60.,
-          observe=lambda recipe: _tried(recipe, 10, zero_grad=recipe.zero_grad,
-                                        shuffle=recipe.shuffle, lr=recipe.lr),
-          same=lambda got, want: not got['zero_grad'] and got['epochs'] <= 10 and
-                                  got['accuracy'] > _hidden_bug_bar,
+          observe=_hidden, same=_is_hidden,
+          minutes=6, difficulty=3,
+          then='The Bug Lab has more bugs that hide like this one.',
           hints=('Old gradients do most harm when they all point the same way.',
                  'Shuffle. Then try another loss.',
                  'Shuffled, with `loss=cross_entropy` and lr around 0.1.'),
@@ -131,22 +145,23 @@ def hidden_bug():
 # %% ../../nbs/exercises/live.ipynb #102797d1
 @hidden_bug.mistake('The gradients are zeroed in this one, so there is no bug in it.',
                     'Write `zero_grad=off`.',
-                    when=lambda got, want: got['zero_grad'])
+                    when=lambda t: t.got['zero_grad'])
 def _no_bug(): return Recipe(epochs=10, shuffle=True)
 
-@hidden_bug.mistake(lambda got, want: f'It runs for {got["epochs"]} epochs.', 'Ten have to do.',
-                    when=lambda got, want: got['epochs'] > 10)
+@hidden_bug.mistake(lambda t: f'It runs for {t.got["epochs"]} epochs.', 'Ten have to do.',
+                    when=lambda t: t.got['epochs'] > 10)
 def _bug_for_too_long(): return Recipe(lr=.1, epochs=20, shuffle=True, zero_grad=False)
 
 @hidden_bug.mistake('In file order the gradients of the threes pile up, and the bug shows.',
-                    'Which switch hides it?', when=lambda got, want: not got['shuffle'])
+                    'Which switch hides it?', when=lambda t: not t.got['shuffle'])
 def _bug_in_file_order(): return Recipe(epochs=10, zero_grad=False)
 
-@hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}: these steps are too short to get '
-                        'there.', 'Go up with lr.', when=lambda got, want: got['lr'] < .01)
+@hidden_bug.mistake(lambda t: f'It ends at {t.got["accuracy"]:.4f}: these steps are too short to '
+                              'get there.', 'Go up with lr.', when=lambda t: t.got['lr'] < .01)
 def _bug_with_tiny_steps(): return Recipe(lr=1e-5, epochs=10, shuffle=True, zero_grad=False)
 
-@hidden_bug.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, and longer steps alone will not do.',
+@hidden_bug.mistake(lambda t: f'It ends at {t.got["accuracy"]:.4f}, and longer steps alone will '
+                              'not do.',
                     'Which other loss is there? With it, try lr around 0.1.',
-                    when=lambda got, want: got['accuracy'] > .9 or got['lr'] >= 1)
+                    when=lambda t: t.got['accuracy'] > .9 or t.got['lr'] >= 1)
 def _bug_with_longer_steps(): return Recipe(lr=1., epochs=10, shuffle=True, zero_grad=False)

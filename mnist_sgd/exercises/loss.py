@@ -8,7 +8,7 @@ __all__ = ['my_mnist_loss', 'my_accuracy', 'always_three_accuracy', 'half_loss']
 # %% ../../nbs/exercises/loss.ipynb #imports
 import math
 import torch
-from .shared import _random
+from .shared import _argmax, _random
 from ..loss import batch_accuracy, mnist_loss
 from ..practice.check import exercise
 from ..practice.diagnose import same
@@ -31,6 +31,9 @@ def _predictions():
           'label, a single number that `backward()` can be called on. Both are columns, `[n,1]`; '
           'a target is 1 for a three and 0 for a seven.', cases=lambda: list(_predictions()),
           observe=_loss_and_grad,
+          minutes=6, difficulty=2, refused={'`mnist_loss`': [mnist_loss]},
+          then='What does it say of scores of 100 for every image, and which way does its '
+               'gradient point then?',
           hints=('How far is p from 1, and how far from 0?',
                  '`torch.where(condition, a, b)` takes `a` where the condition holds and `b` '
                  'elsewhere.',
@@ -41,25 +44,24 @@ def my_mnist_loss(preds, targets):
     return torch.where(targets==1, 1-p, p).mean()
 
 # %% ../../nbs/exercises/loss.ipynb #afe19923
-def _times(got, *_): return f'{list(got["loss"].shape)}'
+def _times(t): return f'{list(t.got["loss"].shape)}'
 
-@my_mnist_loss.mistake(lambda got, want, preds, targets: f'Loss has shape {_times(got)}: you compare '
-                           f'predictions and targets of shapes [{len(preds)}] '
-                           f'and {list(targets.shape)}.',
+@my_mnist_loss.mistake(lambda t: f'Loss has shape {_times(t)}: you compare '
+                           f'predictions and targets of shapes [{len(t.preds)}] '
+                           f'and {list(t.targets.shape)}.',
                        'Every prediction meets every label: keep both as columns.',
-                       when=lambda got, want, preds, targets:
-                           got['loss'].shape == (len(preds), len(preds)))
+                       when=lambda t: t.got['loss'].shape == (len(t.preds), len(t.preds)))
 def _square_of_differences(preds, targets):
     return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0])
 
-@my_mnist_loss.mistake(lambda got, want, preds, targets: f'Loss has shape {_times(got)}: one number for each '
-                           'picture.', 'One step is missing at the end.',
-                       when=lambda got, want, preds, targets: got['loss'].shape == preds.shape)
+@my_mnist_loss.mistake(lambda t: f'Loss has shape {_times(t)}: one number for each '
+                           'image.', 'One step is missing at the end.',
+                       when=lambda t: t.got['loss'].shape == t.preds.shape)
 def _loss_of_each_image(preds, targets): return (preds.sigmoid() - targets).abs()
 
-@my_mnist_loss.mistake(lambda got, want, preds, targets: f'A mean over {len(preds)} times {len(preds)} '
-                           f'differences: a shape of [{len(preds)}] met one of '
-                           f'[{len(preds)}, 1].', 'Do you drop a dimension somewhere? Keep both '
+@my_mnist_loss.mistake(lambda t: f'A mean over {len(t.preds)} times {len(t.preds)} '
+                           f'differences: a shape of [{len(t.preds)}] met one of '
+                           f'[{len(t.preds)}, 1].', 'Do you drop a dimension somewhere? Keep both '
                                                   'as columns.')
 def _mean_of_the_square(preds, targets):
     return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0]).mean()
@@ -74,25 +76,24 @@ def _wrong_way_round(preds, targets):
     return torch.where(targets==1, preds.sigmoid(), 1-preds.sigmoid()).mean()
 
 @my_mnist_loss.mistake('You added up instead of taking the mean.',
-                       'With a sum, twice as many pictures make a loss twice as large.')
+                       'With a sum, twice as many images make a loss twice as large.')
 def _summed(preds, targets): return (preds.sigmoid() - targets).abs().sum()
 
 # %% ../../nbs/exercises/loss.ipynb #661b0514
 @my_mnist_loss.mistake('The number is right, but `backward()` has nothing to go back on.',
                        'Return the tensor itself, without `item()` or `detach()`.',
-                       when=lambda got, want, *_: got['grad'] is None
-                                                  and same(got['loss'], want['loss']))
+                       when=lambda t: t.got['grad'] is None and same(t.got['loss'], t.want['loss']))
 def _detached(preds, targets): return (preds.sigmoid() - targets).abs().mean().detach()
 
 @my_mnist_loss.mistake('Too high and too low cancel: take the distance.',
                        '`abs()` leaves the sign away.',
-                       when=lambda got, want, preds, targets:
-                           same(got['loss'].abs(), (preds.sigmoid() - targets).mean().abs()))
+                       when=lambda t:
+                           same(t.got['loss'].abs(), (t.preds.sigmoid() - t.targets).mean().abs()))
 def _cancelling_signs(preds, targets): return (preds.sigmoid() - targets).mean()
 
 @my_mnist_loss.mistake('The loss has shape [1], and is not a single number.',
                        '`mean(0)` keeps the columns; `mean()` takes all of them together.',
-                       when=lambda got, *_: got['loss'].shape == (1,))
+                       when=lambda t: t.got['loss'].shape == (1,))
 def _loss_of_shape_1(preds, targets): return (preds.sigmoid() - targets).abs().mean(0)
 
 @my_mnist_loss.mistake('You squared the distances.', 'The distance itself is wanted: `1-p` or `p`.')
@@ -103,33 +104,54 @@ def _squared_distance(preds, targets): return (preds.sigmoid() - targets).square
 def _cross_entropy(preds, targets):
     return torch.nn.functional.binary_cross_entropy_with_logits(preds, targets)
 
+def _log_loss(t, swapped=False):
+    "The cross-entropy, with the branches where they belong or swapped"
+    p = t.preds.detach().sigmoid()
+    return -torch.where((t.targets==1) != swapped, p, 1-p).log().mean()
+
+@my_mnist_loss.mistake('There is a logarithm in it, and the two branches are swapped: an answer '
+                       'that is certain and right costs most.',
+                       'Swap them, and it is the cross-entropy. The distance from the label has '
+                       'no logarithm.',
+                       when=lambda t: same(t.got['loss'], _log_loss(t, swapped=True)))
+def _swapped_under_a_log(preds, targets):
+    return -torch.where(targets==1, 1-preds.sigmoid(), preds.sigmoid()).log().mean()
+
+@my_mnist_loss.mistake('This is the mean of a logarithm, and falls below 0: the cross-entropy '
+                       'without its minus.',
+                       'Here the loss is the plain distance, with no logarithm.',
+                       when=lambda t: same(t.got['loss'], -_log_loss(t)))
+def _log_without_minus(preds, targets):
+    return torch.where(targets==1, preds.sigmoid(), 1-preds.sigmoid()).log().mean()
+
 @my_mnist_loss.mistake('The sigmoid is taken twice.', 'p is `preds.sigmoid()`, and that is all.')
 def _sigmoid_twice(preds, targets): return (preds.sigmoid().sigmoid() - targets).abs().mean()
 
-def _is_share(got, want, preds, targets):
-    share = batch_accuracy(preds.detach(), targets)
-    return got['grad'] is None and (same(got['loss'], share) or same(got['loss'], 1 - share))
+def _is_share(t):
+    share = batch_accuracy(t.preds.detach(), t.targets)
+    return t.got['grad'] is None and (same(t.got['loss'], share) or same(t.got['loss'], 1 - share))
 
-@my_mnist_loss.mistake('This is a share of pictures, right or wrong: it jumps, and has no slope.',
+@my_mnist_loss.mistake('This is a share of images, right or wrong: it jumps, and has no slope.',
                        'Measure *how far* p is from the label.', when=_is_share)
 def _share_wrong_as_loss(preds, targets): return 1 - batch_accuracy(preds, targets)
 
-def _is_half(got, want, preds, targets):
-    apart = (preds.sigmoid() - targets).abs()
-    kinds = [apart[targets==y] for y in (0, 1)]
-    return any(same(got['loss'], loss) for d in kinds for loss in (d.mean(), d.sum()/len(preds)))
+def _is_half(t):
+    apart = (t.preds.sigmoid() - t.targets).abs()
+    kinds = [apart[t.targets==y] for y in (0, 1)]
+    losses = [loss for d in kinds for loss in (d.mean(), d.sum()/len(t.preds))]
+    return any(same(t.got['loss'], loss) for loss in losses)
 
 @my_mnist_loss.mistake('Only one of the two digits is looked at.',
-                       'Every picture counts: `1-p` for a three, `p` for a seven.', when=_is_half)
+                       'Every image counts: `1-p` for a three, `p` for a seven.', when=_is_half)
 def _threes_only_loss(preds, targets): return (1 - preds.sigmoid())[targets==1].mean()
 
-@my_mnist_loss.mistake('Every picture counts as a three: the targets are not looked at.',
+@my_mnist_loss.mistake('Every image counts as a three, whatever its label.',
                        'For a seven the distance is `p`.')
 def _targets_unused(preds, targets): return (1 - preds.sigmoid()).mean()
 
-def _is_swapped(got, want, preds, targets):
-    p = targets.sigmoid()
-    return any(same(got['loss'], loss) for loss in ((p - preds).abs().mean(), p.mean()))
+def _is_swapped(t):
+    p = t.targets.sigmoid()
+    return any(same(t.got['loss'], loss) for loss in ((p - t.preds).abs().mean(), p.mean()))
 
 @my_mnist_loss.mistake('The two are swapped: it is the labels that went through the sigmoid.',
                        'Scores become p; labels stay as they are. And `preds` come first.',
@@ -139,8 +161,8 @@ def _arguments_swapped(preds, targets):
 
 # %% ../../nbs/exercises/loss.ipynb #42733682
 def _accuracy_cases():
-    cases = ([.3, -2.], [1., 0.]), ([2., -1.], [1., 1.]), ([.2, -.4, 3.], [1., 0., 0.]), \
-        ([.1, .3, -.2, -5., 4.], [1., 1., 1., 0., 0.])
+    cases = [([.3, -2.], [1., 0.]), ([2., -1.], [1., 1.]), ([.2, -.4, 3.], [1., 0., 0.]),
+             ([.1, .3, -.2, -5., 4.], [1., 1., 1., 0., 0.]), ([1., .3, -1.], [1., 0., 0.])]
     return [(torch.tensor(p)[:,None], torch.tensor(y)[:,None]) for p, y in cases]
 
 @exercise('02',
@@ -148,6 +170,9 @@ def _accuracy_cases():
           'correctly, from 0 to 1. `preds` are scores before the sigmoid; both have shape '
           '`[n,1]`.',
           cases=_accuracy_cases,
+          minutes=4, difficulty=1, refused={'`batch_accuracy`': [batch_accuracy]},
+          then='Call `backward()` on it: what does PyTorch say, and why can this not be the '
+               'loss?',
           hints=('Which scores say "a three"?',
                  'Compare twice: what the model says, and whether that is the label.',
                  'The mean of True and False, as floats.'), why='A score above 0 is a p above 0.5.')
@@ -159,30 +184,37 @@ def my_accuracy(preds, yb):
                      'A score of 0.3 says "a three" already. Where does the sigmoid cross 0.5?')
 def _half_for_scores(preds, yb): return ((preds > .5) == (yb == 1)).float().mean()
 
-@my_accuracy.mistake('Everything counts as a three, as no sigmoid is below 0.',
+@my_accuracy.mistake('`{wrote}` is 0 for every image, as there is a single column: everything '
+                     'counts as a seven.',
+                     'With one score per image, ask for its sign. `argmax` is for one column per '
+                     'digit.', wrote=_argmax,
+                     when=lambda t: same(t.got, (t.yb == 0).float().mean()))
+def _argmax_of_one_column(preds, yb): return (preds.argmax(1, keepdim=True) == yb).float().mean()
+
+@my_accuracy.mistake('Everything counts as a three: this is the share of threes.',
                      'After the sigmoid the border lies elsewhere.')
 def _everything_a_three(preds, yb): return ((preds.sigmoid() > 0) == (yb == 1)).float().mean()
 
 @my_accuracy.mistake('This is the share that is wrong.', 'Count the others.')
 def _share_wrong(preds, yb): return ((preds > 0) != (yb == 1)).float().mean()
 
-@my_accuracy.mistake('You counted pictures.', 'A share is a count divided by how many there are.')
+@my_accuracy.mistake('You counted images.', 'A share is a count divided by how many there are.')
 def _counted(preds, yb): return ((preds > 0) == (yb == 1)).float().sum()
 
-@my_accuracy.mistake(lambda got, want, preds, yb: f'The shape is {list(got.shape)}: right or wrong for each '
-                         'picture.', 'One number is wanted: take the mean.',
-                     when=lambda got, want, *_: got.dim() > 0)
+@my_accuracy.mistake(lambda t: f'The shape is {list(t.got.shape)}: right or wrong for each '
+                         'image.', 'One number is wanted: take the mean.',
+                     when=lambda t: t.got.dim() > 0)
 def _right_or_wrong_each(preds, yb): return (preds > 0) == (yb == 1)
 
 @my_accuracy.mistake('Every prediction is compared with every label.',
                      'Do you drop a dimension somewhere? Keep both as columns.')
 def _all_against_all(preds, yb): return ((preds > 0) == (yb[:,0] == 1)).float().mean()
 
-@my_accuracy.mistake('A score is hardly ever exactly 1, so nothing is right.',
+@my_accuracy.mistake('An image counts as right only where its score is exactly its label.',
                      'Turn the score into a yes or no first.')
 def _score_equals_label(preds, yb): return (preds == yb).float().mean()
 
-@my_accuracy.mistake('This is the share of threes among the answers.',
+@my_accuracy.mistake('This is the share that is called a three.',
                      'It does not look at the labels.')
 def _share_called_three(preds, yb): return (preds > 0).float().mean()
 
@@ -193,7 +225,7 @@ def _threes_only(preds, yb): return ((preds > 0) & (yb == 1)).float().mean()
 @my_accuracy.mistake('You rounded the scores.', 'Round p, or look at the sign of the score.')
 def _rounded_scores(preds, yb): return (preds.round() == yb).float().mean()
 
-@my_accuracy.mistake('This is 1 minus the loss.', 'A picture is right or wrong here, and nothing '
+@my_accuracy.mistake('This is 1 minus the loss.', 'An image is right or wrong here, and nothing '
                                                   'in between.')
 def _one_minus_loss(preds, yb): return 1 - mnist_loss(preds, yb)
 
@@ -203,8 +235,10 @@ def _one_minus_loss(preds, yb): return 1 - mnist_loss(preds, yb)
           'number, to four decimals or more. (Add the fraction of sevens and you get 1; '
           '[00_data](00_data.ipynb) has the sizes.)',
           is_value=True, parse=float,
-          hints=('On which pictures is it right?',
-                 'There are 1,010 threes in the validation set. And how many pictures?',
+          minutes=2, difficulty=1,
+          then='You will meet this number again: lesson 07 asks where it comes from.',
+          hints=('On which images is it right?',
+                 'There are 1,010 threes in the validation set. And how many images?',
                  '1,010 of 2,038.'), why='Remember it: a number like this says "everything is a '
                                          'three".')
 def always_three_accuracy():
@@ -216,7 +250,7 @@ def always_three_accuracy():
 def _a_coin(): return .5
 
 @always_three_accuracy.mistake('This is the share of *sevens*.',
-                      'On which pictures is a model right that always says three?')
+                      'On which images is a model right that always says three?')
 def _share_of_sevens(): return 1028 / 2038
 
 @always_three_accuracy.mistake('This is the share of threes in the *training* set.',
@@ -227,21 +261,21 @@ def _share_in_training(): return 6131 / 12396
 def _number_right(): return 1010
 
 @always_three_accuracy.mistake('This is the mean of eight batches, in which the short last one '
-                               'counts as much as the others.', 'Count pictures, not batches.')
+                               'counts as much as the others.', 'Count images, not batches.')
 def _mean_of_means(): return (3 + 242/256) / 8
 
 @always_three_accuracy.mistake('These are threes for each seven.',
-                               'Divide by all pictures, and not by the sevens.',
-                               when=lambda got, want: abs(got - 1010/1028) < .0005)
+                               'Divide by all images, and not by the sevens.',
+                               when=lambda t: abs(t.got - 1010/1028) < .0005)
 def _threes_to_sevens(): return 1010 / 1028
 
 @always_three_accuracy.mistake('Rounded too far: four decimals are wanted.',
                                'What comes after these digits?',
-                               when=lambda got, want: got in (.49, .495, .496))
+                               when=lambda t: t.got in (.49, .495, .496))
 def _three_decimals(): return .496
 
 @always_three_accuracy.mistake('This is a percentage.', 'From 0 to 1 is asked for: divide by 100.',
-                               when=lambda got, want: abs(got - 100*want) < .5)
+                               when=lambda t: abs(t.got - 100*t.want) < .5)
 def _percentage(): return 49.5584
 
 # %% ../../nbs/exercises/loss.ipynb #f2593ee6
@@ -249,9 +283,11 @@ def _percentage(): return 49.5584
           'What is `mnist_loss` when every p is 0.5? Work it out, and give a number: it does '
           'not depend on the labels.',
           is_value=True, parse=float,
+          minutes=2, difficulty=1,
+          then='And when every p is 0.9? That does depend on the labels.',
           hints=('What is the distance of 0.5 from 1, and from 0?',
-                 'It does not matter which label a picture has.',
-                 'Every picture is off by the same amount.'),
+                 'It does not matter which label an image has.',
+                 'Every image is off by the same amount.'),
           why='A model that does not know costs 0.5, whatever the labels are.')
 def half_loss():
     return .5
@@ -259,7 +295,7 @@ def half_loss():
 # %% ../../nbs/exercises/loss.ipynb #0b18aa5e
 @half_loss.mistake('This is the cross-entropy of a coin toss.',
                    'Here the loss is the plain distance, with no logarithm.',
-                   when=lambda got, want: abs(got - math.log(2)) < .005)
+                   when=lambda t: abs(t.got - math.log(2)) < .005)
 def _log_of_two(): return math.log(2)
 
 @half_loss.mistake('A loss of 0 is for answers that are certain and right.',
@@ -273,5 +309,5 @@ def _full_loss(): return 1.
 def _half_squared(): return .25
 
 @half_loss.mistake('This is the sigmoid of 0.5.', 'p is 0.5 already: no sigmoid any more.',
-                   when=lambda got, want: abs(got - .6225) < .005)
+                   when=lambda t: abs(t.got - .6225) < .005)
 def _sigmoid_of_half(): return 1 / (1 + math.exp(-.5))

@@ -10,8 +10,9 @@ from dataclasses import replace
 import torch
 from .loop import _has_grad
 from .shared import _random, accuracies, read_recipe
+from ..optimizer import BasicOptim
 from ..practice.check import exercise
-from ..practice.diagnose import same
+from ..practice.diagnose import rebound, same
 from ..runs.recipe import Recipe
 
 # %% ../../nbs/exercises/optimizer.ipynb #2d6bf8ac
@@ -44,6 +45,9 @@ def _values(): return [[torch.tensor([1., -2.])], [_random(2, 1), _random(1, see
           is_value=True,
           observe=_optim_rounds,
           cases=lambda: [(v, .1, 'sum of p**2') for v in _values()],
+          minutes=8, difficulty=2, refused={'`BasicOptim`': [BasicOptim]},
+          noted={'`torch.optim`': [torch.optim.Optimizer]},
+          then='Train with it: `train_model` takes any class like this one.',
           hints=('It has to remember two things: the parameters and `lr`.',
                  'A generator can be walked through once. What keeps all that comes out of it?',
                  '`self.params = list(params)`. A `@torch.no_grad()` above `step` hides it from '
@@ -62,13 +66,13 @@ def MyOptim():
     return MyOptim
 
 # %% ../../nbs/exercises/optimizer.ipynb #c3891ce3
-def _moved_once(got, want, *_):
-    first, second = got['first step'], got['second step']
-    return same(first, want['first step']) and same(second, first)
+def _moved_once(t):
+    first, second = t.got['first step'], t.got['second step']
+    return same(first, t.want['first step']) and same(second, first)
 
-def _never_moved(got, want, values, *_):
-    return same(got['first step'],
-                torch.cat([v.flatten() for v in values])) and got['gradient after step']
+def _never_moved(t):
+    return same(t.got['first step'],
+                torch.cat([v.flatten() for v in t.params])) and t.got['gradient after step']
 
 @MyOptim.mistake('It works once: after the first walk through `params` the generator is empty.',
                  'Turn it into a list, and keep that.', when=_moved_once)
@@ -77,7 +81,7 @@ def _generator_kept():
         def __init__(self, params, lr): self.params, self.lr = params, lr
     return Kept
 
-def _refused(got, *_): return got['zero_grad is refused']
+def _refused(t): return t.got['zero_grad is refused']
 
 def _emptying(right, no_grad):
     class Empties(right):
@@ -86,15 +90,15 @@ def _emptying(right, no_grad):
                 for p in self.params: p.zero_()
     return Empties
 
-@MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.',
-                 'Which of the two is to be forgotten?',
-                 when=_refused)
+_empties = 'p.zero_()', 'p *= 0', 'p.fill_(0)', 'p.mul_(0)'  # Forms of what empties a parameter
+
+@MyOptim.mistake('`{wrote}` empties the parameter, and not its gradient.',
+                 'Which of the two is to be forgotten?', when=_refused, wrote=_empties)
 def _parameter_emptied_and_recorded(): return _emptying(MyOptim.right, no_grad=False)
 
-@MyOptim.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`. And it has emptied '
-                 'the parameters.',
+@MyOptim.mistake('`zero_grad()` has emptied the parameters.',
                  'It is their `.grad` that should be forgotten.',
-                 when=lambda got, *_: not got['after zero_grad'].any())
+                 when=lambda t: not t.got['after zero_grad'].any())
 def _parameter_emptied(): return _emptying(MyOptim.right, no_grad=True)
 
 @MyOptim.mistake('Only the first gradient is forgotten.', 'There is one for each parameter.')
@@ -102,6 +106,26 @@ def _first_gradient_forgotten():
     class FirstEmptied(MyOptim.right):
         def zero_grad(self): self.params[0].grad = None
     return FirstEmptied
+
+@MyOptim.mistake('Only the last gradient is forgotten.',
+                 'Does the forgetting stand inside the loop?')
+def _last_gradient_forgotten():
+    class LastEmptied(MyOptim.right):
+        def zero_grad(self):
+            for p in self.params: pass
+            p.grad.zero_()
+    return LastEmptied
+
+@MyOptim.mistake('`step()` moves only the first parameter.',
+                 'Is there a `return` in the loop?')
+def _first_parameter_moved():
+    class FirstMoved(MyOptim.right):
+        @torch.no_grad()
+        def step(self):
+            for p in self.params:
+                p -= self.lr*p.grad
+                return
+    return FirstMoved
 
 @MyOptim.mistake('Only the first parameter is moved, and only its gradient is forgotten.',
                  'Keep them all, and go through them.')
@@ -112,8 +136,8 @@ def _first_parameter_kept():
 
 @MyOptim.mistake('`zero_grad()` leaves the gradients where they are.',
                  'Empty them, or set them to None.',
-                 when=lambda got, want, *_: same(got['first step'], want['first step'])
-                                            and not got['forgotten'])
+                 when=lambda t: same(t.got['first step'], t.want['first step'])
+                                            and not t.got['forgotten'])
 def _never_forgets():
     class Lazy(MyOptim.right):
         def zero_grad(self): self.params
@@ -121,7 +145,7 @@ def _never_forgets():
 
 @MyOptim.mistake('`step()` forgets the gradients already.',
                  'One method, one move: forgetting is for `zero_grad()`.',
-                 when=lambda got, want, *_: same(got['second step'], want['second step']))
+                 when=lambda t: same(t.got['second step'], t.want['second step']))
 def _forgets_in_step():
     class Both(MyOptim.right):
         def step(self): super().step(); self.zero_grad()
@@ -135,24 +159,42 @@ def _with_step(move, no_grad=True):
                 for p in self.params: move(p, self.lr)
     return Moves
 
+def _right_step(p, lr): p.sub_(lr*p.grad)
+def _by_itself(p, lr): p.sub_(lr*p)
+def _added(p, lr): p.add_(lr*p.grad)
+def _whole(p, lr): p.sub_(p.grad)
+
 @MyOptim.mistake('PyTorch refuses: the step is recorded, and a leaf that overwrites itself spoils '
                  'the record.',
                  'What hides a step from autograd?')
-def _recorded_step(): return _with_step(lambda p, lr: p.sub_(lr*p.grad), no_grad=False)
+def _recorded_step(): return _with_step(_right_step, no_grad=False)
 
-@MyOptim.mistake('No parameter has moved: `p = p - ...` only gives the old name to a new tensor.',
-                 'Which operator changes a tensor in place?',
+@MyOptim.mistake('`{wrote}` makes a new tensor: no parameter has moved.',
+                 'Which operator changes the tensor that is there?', when=_never_moved,
+                 wrote=(*rebound, 'p = q - ...'))
+def _rebound_step():
+    class Rebinds(MyOptim.right):
+        def step(self):
+            for p in self.params: p = p - self.lr*p.grad
+    return Rebinds
+
+@MyOptim.mistake('No parameter has moved.',
+                 'Does `step()` go through all of them, and change them in place?',
                  when=_never_moved)
-def _rebound_step(): return _with_step(lambda p, lr: p - lr*p.grad)
+def _nothing_moved():
+    class Copies(MyOptim.right):
+        def step(self):
+            for p in self.params: p.detach().clone().sub_(self.lr*p.grad)
+    return Copies
 
 @MyOptim.mistake('Each parameter shrinks by `lr` times itself.', 'Its gradient is `p.grad`.')
-def _shrinks(): return _with_step(lambda p, lr: p.sub_(lr*p))
+def _shrinks(): return _with_step(_by_itself)
 
 @MyOptim.mistake('This goes uphill.', 'The gradient points to where the loss grows.')
-def _uphill(): return _with_step(lambda p, lr: p.add_(lr*p.grad))
+def _uphill(): return _with_step(_added)
 
 @MyOptim.mistake('The step is one whole gradient long, whatever `lr` is.', 'Who uses `lr`?')
-def _lr_ignored(): return _with_step(lambda p, lr: p.sub_(p.grad))
+def _lr_ignored(): return _with_step(_whole)
 
 # %% ../../nbs/exercises/optimizer.ipynb #c7ffc44c
 @exercise('05',
@@ -163,6 +205,10 @@ def _lr_ignored(): return _with_step(lambda p, lr: p.sub_(p.grad))
           is_value=True,
           observe=_momentum_rounds,
           cases=lambda: [(v, .1, m, 'sum of p**2') for v, m in zip(_values(), (.5, .9))],
+          minutes=12, difficulty=3, refused={'`BasicOptim`': [BasicOptim]},
+          noted={'`torch.optim`': [torch.optim.Optimizer]},
+          then='With momentum 0.9 a steady gradient counts ten times: compare lr 1 without '
+               'with lr 0.1 with it.',
           hints=('What has to be remembered from one step to the next, for each parameter?',
                  'A list of tensors of zeros, made in `__init__`, one for each parameter.',
                  'For each pair `p, v`: `v.mul_(self.momentum).add_(p.grad)`, then `p -= '
@@ -196,33 +242,39 @@ def _variant(velocity, keep=True):
                 if keep: v.copy_(new)
     return Variant
 
+def _right_velocity(v, g, m): return m*v + g
+def _scaled_together(v, g, m): return m*(v + g)
+def _averaged(v, g, m): return m*v + (1-m)*g
+def _added_up(v, g, m): return v + g
+def _new_scaled(v, g, m): return v + m*g
+def _subtracted(v, g, m): return m*v - g
+
 @MyMomentum.mistake('Every step is a plain one: the velocity is not kept from step to step, or it '
                     'is not what moves the parameter.', 'After a step, is the new velocity in '
                                                         'your list? Does `zero_grad()` leave it '
                                                         'there? And is it multiplied by `lr` in '
                                                         'the move?')
-def _velocity_not_kept(): return _variant(lambda v, g, m: v*m + g, keep=False)
+def _velocity_not_kept(): return _variant(_right_velocity, keep=False)
 
 @MyMomentum.mistake('Both are scaled by `momentum`, the old velocity and the new gradient.',
                     'First scale the velocity, then add the gradient as it is.')
-def _both_scaled(): return _variant(lambda v, g, m: m*(v + g))
+def _both_scaled(): return _variant(_scaled_together)
 
 @MyMomentum.mistake('The gradient is scaled by `1 - momentum`: an average of gradients.',
                     'Here the whole gradient is added.')
-def _running_average(): return _variant(lambda v, g, m: m*v + (1-m)*g)
+def _running_average(): return _variant(_averaged)
 
 @MyMomentum.mistake('The velocity never fades: all gradients so far are added up.',
                     '`momentum` is the share of the old velocity that stays.')
-def _never_fades(): return _variant(lambda v, g, m: v + g)
+def _never_fades(): return _variant(_added_up)
 
 @MyMomentum.mistake('The old velocity is kept whole, and the new gradient is scaled.',
                     'It is the other way round.')
-def _gradient_scaled(): return _variant(lambda v, g, m: v + m*g)
+def _gradient_scaled(): return _variant(_new_scaled)
 
 @MyMomentum.mistake('After the first walk through `params` the generator is empty.',
                     'Turn it into a list, and keep that.',
-                    when=lambda got, want, values, *_: not got['forgotten'] and (
-                        _moved_once(got, want) or _never_moved(got, want, values)))
+                    when=lambda t: not t.got['forgotten'] and (_moved_once(t) or _never_moved(t)))
 def _momentum_generator_kept():
     class Kept(MyMomentum.right):
         def __init__(self, params, lr, momentum):
@@ -254,14 +306,18 @@ def _moving(move):
                     'behind.',
                     'First the velocity, then the move.')
 def _moves_before_updating():
-    return _moving(lambda p, v, lr, m: (p.sub_(lr*v), v.mul_(m).add_(p.grad)))
+    def move(p, v, lr, m):
+        p.sub_(lr*v)
+        v.mul_(m).add_(p.grad)
+    return _moving(move)
 
 @MyMomentum.mistake('`lr` is applied twice: in the velocity and in the move.', 'Once is enough.')
-def _lr_twice(): return _moving(lambda p, v, lr, m: p.sub_(lr*v.mul_(m).add_(lr*p.grad)))
+def _lr_twice():
+    def move(p, v, lr, m): p.sub_(lr*v.mul_(m).add_(lr*p.grad))
+    return _moving(move)
 
-@MyMomentum.mistake('`p.zero_()` empties the parameter; its gradient is `p.grad`.',
-                    'Which one is to be forgotten?',
-                    when=_refused)
+@MyMomentum.mistake('`{wrote}` empties the parameter, and not its gradient.',
+                    'Which one is to be forgotten?', when=_refused, wrote=_empties)
 def _momentum_empties_parameter(): return _emptying(MyMomentum.right, no_grad=False)
 
 @MyMomentum.mistake('PyTorch refuses: the step is recorded, and a leaf that overwrites itself '
@@ -292,7 +348,7 @@ def _velocity_is_the_gradient():
 @MyMomentum.mistake('This goes uphill: the gradient is subtracted in the velocity and the '
                     'velocity again in the move, or neither is.',
                     'There is one minus, in the move.')
-def _subtracted_twice(): return _variant(lambda v, g, m: m*v - g)
+def _subtracted_twice(): return _variant(_subtracted)
 
 # %% ../../nbs/exercises/optimizer.ipynb #c89e256e
 def _book(recipe):
@@ -303,14 +359,18 @@ def _book(recipe):
 
 def _stuck(got): return abs(got['accuracy'] - 1010/2038) < 1e-6
 
+def _is_repaired(got, want):
+    return got['epochs'] == 1 and not got['shuffle'] and _stuck(got) and got['flipped'] > .97
+
 @exercise('05',
           'The lab in [07_live](07_live.ipynb) writes a whole run in one line, a **recipe**, '
           'such as `lr=1, epochs=20, shuffle=off`. Give a recipe of *one* epoch that ends '
           'where the mystery began, at an accuracy of 0.4956, and that ends above 0.97 when '
           'nothing but `shuffle` is flipped. Give a `Recipe` or its text.',
           is_value=True, parse=read_recipe, observe=_book, limit=60.,
-          same=lambda got, want: got['epochs'] == 1 and not got['shuffle'] and _stuck(got)
-                                 and got['flipped'] > .97,
+          same=_is_repaired,
+          minutes=4, difficulty=2,
+          then='Lesson 07 shows the mystery step by step, in a panel of its own.',
           hints=('At 0.4956 everything is called a three. What made the model so certain?',
                  'In file order, the first 23 batches are all threes. A step must be long enough '
                  'to saturate the sigmoid.',
@@ -321,28 +381,28 @@ def book_epoch():
     return Recipe(lr=2., epochs=1)
 
 # %% ../../nbs/exercises/optimizer.ipynb #62e6ed34
-@book_epoch.mistake(lambda got, want: f'This recipe runs for {got["epochs"]} epochs.',
+@book_epoch.mistake(lambda t: f'This recipe runs for {t.got["epochs"]} epochs.',
                     'The question is where the *first* one ends.',
-                    when=lambda got, want: got['epochs'] != 1)
+                    when=lambda t: t.got['epochs'] != 1)
 def _too_many_epochs(): return Recipe()
 
-@book_epoch.mistake('The pictures are shuffled in it, so there is nothing to repair.',
+@book_epoch.mistake('The images are shuffled in it, so there is nothing to repair.',
                     'Start from file order.',
-                    when=lambda got, want: got['shuffle'])
+                    when=lambda t: t.got['shuffle'])
 def _nothing_to_repair(): return Recipe(epochs=1, shuffle=True)
 
 @book_epoch.mistake('It ends at 0.5044, where everything is called a *seven*.',
                     'Which loss makes a model call everything a three?',
-                    when=lambda got, want: abs(got['accuracy'] - 1028/2038) < 1e-6)
+                    when=lambda t: abs(t.got['accuracy'] - 1028/2038) < 1e-6)
 def _stuck_at_sevens(): return Recipe(epochs=1, loss='squared')
 
-@book_epoch.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, so it is not stuck.',
+@book_epoch.mistake(lambda t: f'It ends at {t.got["accuracy"]:.4f}, so it is not stuck.',
                     'Are the steps long enough to make the model certain that everything is a '
                     'three?',
-                    when=lambda got, want: not _stuck(got))
+                    when=lambda t: not _stuck(t.got))
 def _not_stuck(): return Recipe(lr=.1, epochs=1)
 
-@book_epoch.mistake(lambda got, want: 'It is stuck as it should be, but shuffling repairs it to '
-                        f'{got["flipped"]:.4f} only.', 'Such long steps do harm in any order.',
-                    when=lambda got, want: got['flipped'] <= .97)
+@book_epoch.mistake(lambda t: 'It is stuck as it should be, but shuffling repairs it to '
+                        f'{t.got["flipped"]:.4f} only.', 'Such long steps do harm in any order.',
+                    when=lambda t: t.got['flipped'] <= .97)
 def _repair_not_enough(): return Recipe(lr=20., epochs=1, momentum=.9)

@@ -6,17 +6,19 @@
 __all__ = ['digits', 'read_recipe', 'accuracies']
 
 # %% ../../nbs/exercises/shared.ipynb #imports
-import contextlib, functools, io
+import math, re
 import torch
-from ..data import load_data
+from ..data import session_data
+from ..practice.check import judged_on
 from ..runs.engine import run
 from ..runs.recipe import parse_recipe, Recipe
 
 # %% ../../nbs/exercises/shared.ipynb #09b97cfb
-@functools.cache
 def digits():
-    "The pictures, loaded once; `load_data` has said already where they come from"
-    with contextlib.redirect_stdout(io.StringIO()): return load_data()
+    "The images of this session; the line under a check says which"
+    data = session_data()
+    judged_on(data.source)
+    return data
 
 def _random(*size, seed=0): return torch.randn(size, generator=torch.Generator().manual_seed(seed))
 
@@ -24,8 +26,22 @@ def _random(*size, seed=0): return torch.randn(size, generator=torch.Generator()
 def _labels(n, seed=0): return (_random(n, 1, seed=seed) > 0).float()
 
 def _batches(*sizes, seed=0):
-    "Batches of three-pixel pictures"
+    "Batches of three-pixel images"
     return [(_random(n, 3, seed=seed+i), _labels(n, seed+i+50)) for i, n in enumerate(sizes)]
+
+# %% ../../nbs/exercises/shared.ipynb #exercises-shared-refused
+_autograd = {'`backward()`': [torch.Tensor.backward, torch.autograd.backward],
+             '`torch.autograd`': [torch.autograd.grad, torch.autograd.forward_ad.make_dual]}
+
+def _along(dim):
+    "Forms of code that ask for the largest of several columns"
+    both = f'(...).max({dim})', f'torch.max(..., {dim})'
+    alone = f'(...).argmax({dim})', f'torch.argmax(..., {dim})'
+    return [*alone, *(form.format(m) for m in both for form in ('{}[1]', '{}.indices', 'a, b = {}'))]
+
+_dims = [f'{name}{i}{keep}' for name in ('', 'dim=', 'axis=') for i in (1, -1)
+         for keep in ('', ', keepdim=True')]
+_argmax = [form for dim in _dims for form in _along(dim)]
 
 # %% ../../nbs/exercises/shared.ipynb #c89e256e-read-recipe
 def read_recipe(
@@ -40,5 +56,27 @@ def read_recipe(
 def accuracies(
     recipe, # `Recipe`
 ): # A list of floats
-    "Accuracy after each epoch, on the pictures that there are"
+    "Accuracy after each epoch, on the images that there are"
     return [r.accuracy for r in run(recipe, digits())][1:]
+
+# %% ../../nbs/exercises/shared.ipynb #exercises-shared-number
+def _number(answer):
+    "Turn what a learner gives into a number; raises `ValueError` for what is none"
+    try: number = float(answer)
+    except Exception: raise ValueError(_no_number(answer)) from None
+    if math.isnan(number): raise ValueError('This is `nan`, which is no number')
+    return number
+
+def _equal(got, want): return got == want
+
+def _no_number(answer):
+    if isinstance(answer, tuple) and len(answer) == 2 and all(type(a) is int for a in answer):
+        return f'A number is wanted: {answer[0]}{answer[1]:03d} without a comma, which makes two of it'
+    if isinstance(answer, Recipe):
+        return 'A number is wanted, and this is a recipe: its lr alone will do'
+    if not isinstance(answer, str):
+        return f'A number is wanted, and this is of the kind `{type(answer).__name__}`'
+    whole = re.fullmatch(r'\s*\d{1,3}([, _]\d{3})+\s*', answer)
+    plain = re.sub(r'[\s,_]', '', answer) if whole else answer.strip().replace(',', '.')
+    if re.fullmatch(r'\d*\.?\d+', plain): return f'A number is wanted: {plain} without quotes'
+    return 'A number is wanted, and this is a text'

@@ -6,45 +6,29 @@
 __all__ = ['smallest_lr', 'best_lr', 'tenth_spread']
 
 # %% ../../nbs/exercises/sweep.ipynb #imports
-import functools, math, re
-from ..data import load_data
-from .shared import accuracies, digits
+import functools, math
+from ..data import session_data
+from .shared import _number, accuracies, digits
 from ..practice.check import exercise
 from ..runs.engine import run
 from ..runs.recipe import Recipe
 from ..runs.record import Record, Run
 
-# %% ../../nbs/exercises/sweep.ipynb #8d781ebb
-def _number(answer):
-    "Turn what a learner gives into a number; raises `ValueError` for what is none"
-    try: number = float(answer)
-    except Exception: raise ValueError(_no_number(answer)) from None
-    if math.isnan(number): raise ValueError('This is `nan`, which is no number')
-    return number
-
-def _no_number(answer):
-    if isinstance(answer, tuple) and len(answer) == 2 and all(type(a) is int for a in answer):
-        return f'A number is wanted: {answer[0]}{answer[1]:03d} without a comma, which makes two of it'
-    if isinstance(answer, Recipe):
-        return 'A number is wanted, and this is a recipe: its lr alone will do'
-    if not isinstance(answer, str):
-        return f'A number is wanted, and this is of the kind `{type(answer).__name__}`'
-    whole = re.fullmatch(r'\s*\d{1,3}([, _]\d{3})+\s*', answer)
-    plain = re.sub(r'[\s,_]', '', answer) if whole else answer.strip().replace(',', '.')
-    if re.fullmatch(r'\d*\.?\d+', plain): return f'A number is wanted: {plain} without quotes'
-    return 'A number is wanted, and this is a text'
-
 # %% ../../nbs/exercises/sweep.ipynb #72db4a78
 @functools.lru_cache(64)
-def _reached(lr): return accuracies(Recipe(lr=lr, epochs=5, shuffle=True))[-1]
+def _reached_on(lr, data): return accuracies(Recipe(lr=lr, epochs=5, shuffle=True))[-1]
+
+def _reached(lr): return _reached_on(lr, digits())       # on other images it is another run
 
 def _edge(lr):
     if not 0 < lr < 1e6: return dict(lr=lr, accuracy=0., below=0.)
     return dict(lr=lr, accuracy=_reached(lr), below=_reached(lr/2))
 
-def _short(got, *_):
+def _is_edge(got, want): return got['accuracy'] >= .95 > got['below']
+
+def _short(t):
     n = len(digits().valid_x)
-    right = round(got['accuracy']*n)
+    right = round(t.got['accuracy']*n)
     short = math.ceil(.95*n) - right
     return f'It ends with {right:,} of {n:,} right, {"one" if short == 1 else short} short of 0.95.'
 
@@ -55,16 +39,18 @@ def _short(got, *_):
           'not. Give a number.',
           is_value=True, parse=_number,
           observe=_edge,
-          same=lambda got, want: got['accuracy'] >= .95 > got['below'], limit=60.,
+          same=_is_edge, limit=60.,
+          minutes=8, difficulty=2,
+          then='And the largest one? It is far away, and the way there is not smooth.',
           hints=('Learning rates are tried by factors, not by differences: 1, 0.1, 0.01 and so on.',
                  'Find one that gets there and one that does not. Then try the one in between, '
                  'again and again.',
                  'In between, by factors, is `(low*high)**.5`. Eight times is plenty.'),
           why='Halving the interval, in factors, eight times makes it 256 times narrower (in the '
               'exponent). On the edge itself rounding decides, so the answer keeps away from it: '
-              'it gets there with a few pictures to spare, and half of it fails by a few.')
+              'it gets there with a few images to spare, and half of it fails by a few.')
 def smallest_lr():
-    data, low, high = load_data(), 1e-4, 1.
+    data, low, high = session_data(), 1e-4, 1.
     for _ in range(8):
         middle = (low*high)**.5
         *_, last = run(Recipe(lr=middle, epochs=5, shuffle=True), data)
@@ -75,33 +61,32 @@ def smallest_lr():
 # %% ../../nbs/exercises/sweep.ipynb #00f20763
 @smallest_lr.mistake('A learning rate is above 0.',
                      'If you have an exponent, such as -2.5, give `10**-2.5`.',
-                     when=lambda got, want: got['lr'] <= 0)
+                     when=lambda t: t.got['lr'] <= 0)
 def _below_zero(): return -2.
 
 @smallest_lr.mistake('A million and more is not what is meant.', 'The smallest one that does it.',
-                     when=lambda got, want: not got['lr'] < 1e6)
+                     when=lambda t: not t.got['lr'] < 1e6)
 def _a_billion(): return 1e9
 
-@smallest_lr.mistake(lambda got, want: 'It gets there with ease, and so does a tenth of it: '
-                         f'it ends at {_reached(got["lr"]/10):.3f}.',
+@smallest_lr.mistake(lambda t: 'It gets there with ease, and so does a tenth of it: '
+                         f'it ends at {_reached(t.got["lr"]/10):.3f}.',
                      'Go down by factors of ten until it fails.',
-                     when=lambda got, want: got['accuracy'] >= .95
-                                            and _reached(got['lr']/10) >= .95)
+                     when=lambda t: t.got['accuracy'] >= .95 and _reached(t.got['lr']/10) >= .95)
 def _far_too_large(): return 1.
 
-@smallest_lr.mistake(lambda got, want: 'It gets there, and so does an lr half as large: '
-                         f'{got["below"]:.4f}.', 'Halve it until it fails.',
-                     when=lambda got, want: got['accuracy'] >= .95)
+@smallest_lr.mistake(lambda t: 'It gets there, and so does an lr half as large: '
+                         f'{t.got["below"]:.4f}.', 'Halve it until it fails.',
+                     when=lambda t: t.got['accuracy'] >= .95)
 def _twice_too_large(): return smallest_lr.right*2
 
 @smallest_lr.mistake(_short,
                      'Not by much. Go up in small factors.',
-                     when=lambda got, want: .9 <= got['accuracy'] < .95)
+                     when=lambda t: .9 <= t.got['accuracy'] < .95)
 def _half_of_it(): return smallest_lr.right/2
 
-@smallest_lr.mistake(lambda got, want: f'It ends at {got["accuracy"]:.4f}, far below 0.95.',
+@smallest_lr.mistake(lambda t: f'It ends at {t.got["accuracy"]:.4f}, far below 0.95.',
                      'Go up by factors of ten until it works.',
-                     when=lambda got, want: got['accuracy'] < .9)
+                     when=lambda t: t.got['accuracy'] < .9)
 def _far_too_small(): return 1e-4
 
 # %% ../../nbs/exercises/sweep.ipynb #044f3041
@@ -125,6 +110,8 @@ def _record(epoch, accuracy):
                          ({.1: [.5, .9, .8, .95], 1.: [.55, .92, .99, .6],
                            10.: [.5, .6, .7, .55]},),
                          ({.1: [.5, (.9, .3)], 1.: [.5, (.95, .4)]},)],
+          minutes=5, difficulty=2,
+          then='Sort the runs by it, and see how wide the range of good learning rates is.',
           hints=('What a run knows: `run.recipe.lr`, and `run.history`, a record for each epoch.',
                  'The last record has the accuracy it ended with: `run.history[-1].accuracy`.',
                  'Go through `runs` and remember the lr of the best one so far; or `max(runs, '
@@ -157,7 +144,7 @@ def _worst_run(runs): return min(runs, key=_last).recipe.lr
                  'Compare the runs by their accuracy.')
 def _largest_lr(runs): return max(run.recipe.lr for run in runs)
 
-@best_lr.mistake('This is the run with the lowest loss, and another one ends with more pictures '
+@best_lr.mistake('This is the run with the lowest loss, and another one ends with more images '
                  'right.',
                  'The two may disagree. The task asks for the accuracy.')
 def _lowest_loss(runs): return min(runs, key=lambda run: run.history[-1].valid_loss).recipe.lr
@@ -198,35 +185,40 @@ def _highest_loss(runs): return _best(runs, lambda run: run.history[-1].valid_lo
 
 @best_lr.mistake('This is a record: what the run had reached.',
                  'A record does not know the lr. Its run does.',
-                 when=lambda got, *_: isinstance(got, Record))
+                 when=lambda t: isinstance(t.got, Record))
 def _record_for_lr(runs): return _best(runs, _last).history[-1]
 
 @best_lr.mistake('This is the right run\'s recipe, all of it.',
                  'Only its lr is asked for: `run.recipe.lr`.',
-                 when=lambda got, want, _: isinstance(got, Recipe) and got.lr == want)
+                 when=lambda t: isinstance(t.got, Recipe) and t.got.lr == t.want)
 def _recipe_for_lr(runs): return _best(runs, _last).recipe
 
 @best_lr.mistake('This is a recipe, and not that of the run that ends best.',
                  'Compare the ends, and give its lr.',
-                 when=lambda got, *_: isinstance(got, Recipe))
+                 when=lambda t: isinstance(t.got, Recipe))
 def _other_recipe(runs): return runs[-1].recipe
 
 @best_lr.mistake('The right lr is in it, with something else beside it.',
                  'Give the lr alone, as a number.',
-                 when=lambda got, want, _: isinstance(got, (list, tuple)) and want in got)
+                 when=lambda t: isinstance(t.got, (list, tuple)) and t.want in t.got)
 def _lr_and_more(runs): return max((_last(run), run.recipe.lr) for run in runs)
 
 @best_lr.mistake('This is the right run, all of it.', 'Its recipe knows its lr: `run.recipe.lr`.',
-                 when=lambda got, want, _: got.recipe.lr == want)
+                 when=lambda t: t.got.recipe.lr == t.want)
 def _run_for_lr(runs): return _best(runs, _last)
 
 # %% ../../nbs/exercises/sweep.ipynb #fa8c24bc
+def _is_nearly(got, want): return abs(got - want) < .5
+
 @exercise('08',
           'How many times as many images must a batch have for its arrows to scatter a *tenth* '
           'as much? Give a number.',
           is_value=True, parse=_number,
-          same=lambda got, want: abs(got - want) < .5,
-          hints=('In the lesson: how many times as many pictures for a quarter of the spread?',
+          same=_is_nearly,
+          minutes=3, difficulty=2,
+          then='So a batch of 25,600 images would do for a tenth, and there are 12,396. What '
+               'does that say about small batches?',
+          hints=('In the lesson: how many times as many images for a quarter of the spread?',
                  '16 times for a quarter, and 16 is 4 times 4. It is the root that counts.',
                  'A tenth, so 10 times 10.'),
           why='The spread goes with one over the root of the batch size, so the batch has to grow '
@@ -235,13 +227,13 @@ def tenth_spread():
     return 10**2
 
 # %% ../../nbs/exercises/sweep.ipynb #082b5417
-@tenth_spread.mistake('With ten times the pictures the arrows spread about a third as much.',
+@tenth_spread.mistake('With ten times the images the arrows spread about a third as much.',
                       'The spread shrinks with the *root* of the batch size.')
 def _in_proportion(): return 10
 
 @tenth_spread.mistake('You took the root of ten. The root says how the *spread* follows the batch, '
                       'and here the spread is given.', 'Which number has the root 10?',
-                      when=lambda got, want: abs(got - 10**.5) < .2)
+                      when=lambda t: abs(t.got - 10**.5) < .2)
 def _root_of_ten(): return 10**.5
 
 @tenth_spread.mistake('You went on from 16 in proportion, ten where it was four.',
@@ -249,13 +241,13 @@ def _root_of_ten(): return 10**.5
 def _from_sixteen(): return 40
 
 @tenth_spread.mistake('A larger batch knows the way better, and this one is smaller.',
-                      'How many times *more*?', when=lambda got, want: got <= 1)
+                      'How many times *more*?', when=lambda t: t.got <= 1)
 def _wrong_direction(): return .01
 
 @tenth_spread.mistake('This is twice ten.', 'A square is a number times itself.')
 def _twice_ten(): return 20
 
-@tenth_spread.mistake('With four times the pictures the arrows spread half as much.',
+@tenth_spread.mistake('With four times the images the arrows spread half as much.',
                       'Two is to four as ten is to what?')
 def _half_the_spread(): return 4
 
@@ -271,8 +263,8 @@ def _ten_times_sixteen(): return 160
                       'One ten less.')
 def _cube_of_ten(): return 1000
 
-@tenth_spread.mistake(lambda got, want: f'With {got:g} times the pictures the arrows spread {got**-.5:.3g} times as '
-                          'much, and 0.1 is asked for.', 'The spread goes with one over the root '
-                                                         'of the batch size.',
-                      when=lambda got, want: 1 < got < math.inf)
+@tenth_spread.mistake(lambda t: f'With {t.got:g} times the images the arrows spread '
+                                f'{t.got**-.5:.3g} times as much, and 0.1 is asked for.',
+                      'The spread goes with one over the root of the batch size.',
+                      when=lambda t: 1 < t.got < math.inf)
 def _something_else(): return 50

@@ -8,20 +8,18 @@ __all__ = ['Training', 'Lab']
 # %% ../../nbs/lab/lab.ipynb #imports
 import html, re, time
 from dataclasses import asdict, replace
-from functools import cache
 import ipywidgets as w
-from ..data import load_data
+from ..data import session_data
 from .parts import broken_text, challenges, control_rows, recipe_controls, runs_table
 from .picture import run_figure, run_svg
 from ..runs.engine import pick_device, run
-from ..runs.recipe import parse_recipe, recipe_text
+from ..runs.recipe import Recipe, parse_recipe, recipe_text
 from ..runs.record import Run
 from ..runs.steps import broken_at, diagnose, first_epoch, sample
+from ..widgets.controls import choice
 from ..widgets.panel import Panel
 
 # %% ../../nbs/lab/lab.ipynb #e0de5fb9
-_pictures = cache(load_data)                             # all labs of a session share them
-
 class Training(Panel):
     "A panel that trains what its controls say; the controls are the fields of a `Recipe`"
     def __init__(self,
@@ -29,7 +27,7 @@ class Training(Panel):
         data=None,                # `Digits`; by default those that the recipe's source names
     ):
         self.recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
-        self.data = _pictures(self.recipe.source) if data is None else data
+        self.data = session_data(self.recipe.source) if data is None else data
         self.ever_lit = (self.data.train_x > 0).any(0).cpu()
         self.sample = sample(self.data.to('cpu'))
         self.fallback = ''                               # what to say where a device failed
@@ -92,6 +90,7 @@ class Lab(Training):
         self.solved = set()     # places of challenges
         self.news = ''          # on challenges, to be said after the summary
         self.written = ''       # what the line of text says of itself
+        self._listing = False   # is the list of runs being filled?
         self.locked = _names(lock)
         for name in (*self.locked, *_names(hide)):
             if name not in self.controls:
@@ -99,30 +98,51 @@ class Lab(Training):
         for name in self.locked:
             control = self.controls[name]
             for c in getattr(control, 'children', [control]): c.disabled = True
+        wide = dict(description_width='7.5em')
         self.line = w.Text(description='recipe', continuous_update=False,
-                           layout=w.Layout(width='auto'), style=dict(description_width='7.5em'))
+                           layout=w.Layout(width='auto'), style=wide)
         self.line.observe(self._pasted, 'value')
-        self.back = w.Dropdown(description='go back to', options=['a run ...'],
-                               style=dict(description_width='7.5em'),
+        self.line_said = w.HTML()     # what is wrong with the line, right below it
+        self.refused = None           # what the controls said when it was refused
+        self.back = w.Dropdown(description='go back to', options=[('a run ...', 0)], style=wide,
                                layout=w.Layout(width='26em', max_width='100%'))
         self.back.add_class('mnist-sgd-restore')
         self.back.observe(self._chosen, 'value')
-        self.facts, self.tasks, self.table = w.HTML(), w.HTML(), w.HTML()
+        self.goal = choice(0, [(str(i + 1), i) for i in range(len(challenges))], 'challenge')
+        self.goal.layout.width = '11em'
+        self.goal.add_class('mnist-sgd-goal')
+        self.goal.observe(lambda change: self._show_goal(), 'value')
+        self.task, self.facts, self.tasks, self.table = (w.HTML() for _ in range(4))
+        self.more = w.ToggleButton(description='more', tooltip='controls that are rarely moved',
+                                   layout=w.Layout(width='auto'))
+        self.more.observe(lambda change: self._fold(), 'value')
         def button(text, action):
             b = w.Button(description=text, layout=w.Layout(width='auto'))
             b.on_click(lambda _: self._try(action))
             return b
         self.stop_button = button('stop', self.stop)
-        wrap = w.Layout(flex_flow='row wrap')
+        wrap = w.Layout(flex_flow='row wrap', align_items='center')
         shown = [n for n in self.controls if n not in _names(hide)]
-        self.row.children = [w.Box([self.controls[n] for n in row if n in shown], layout=wrap)
-                             for row in control_rows(self.recipe)]
-        buttons = [self.stop_button, button('start again', self.start_again), self.back,
+        rows = control_rows(self.recipe)
+        self.row.children = [w.Box([self.controls[n] for n in row if n in shown],
+                                   layout=w.Layout(flex_flow='row wrap', width='100%'))
+                             for row in rows]
+        folded = {n: getattr(self.recipe, n) for row in rows[1:] for n in row}
+        self.more.value = any(v != getattr(Recipe(), n) for n, v in folded.items())
+        self._fold()
+        buttons = [self.more, self.stop_button, button('start again', self.start_again), self.back,
                    button('clear runs', self.clear)]
+        goal = w.Box([self.goal, self.task], layout=wrap)
+        self.text.layout.min_height = '2.8em'            # so that the charts stay where they are
         style, row, picture, text = self.widget.children
-        self.widget.children = [style, row, self.line, w.Box(buttons, layout=wrap), picture, text,
-                                self.facts, self.tasks, self.table]
+        self.widget.children = [style, row, self.line, self.line_said, w.Box(buttons, layout=wrap),
+                                text, goal, picture, self.facts, self.tasks, self.table]
         self._show_runs()
+        self._show_goal()
+
+    def _fold(self):
+        "Show the rows after the first, or fold them away"
+        for row in self.row.children[1:]: row.layout.display = None if self.more.value else 'none'
 
     def show(self,
         recipe, # `Recipe` or its text
@@ -145,23 +165,28 @@ class Lab(Training):
         super()._set(values)
 
     def _pasted(self, change):
-        if self.error or change['new'] != self.written:
-            self._try(lambda: self.show(change['new']))
+        "Show what the line says now, or say below it what is wrong with it until it changes"
+        self.refused, self.line_said.value = None, ''
+        if change['new'] == self.written and not self.error: return
+        try: self.show(change['new'])
+        except ValueError as e:
+            said = f'<p role="alert" style="margin:0 0 0 7.5em">&#10007; {html.escape(str(e))}</p>'
+            self.refused, self.line_said.value = self.values, said
 
     def _try(self, action):
-        "Do what a button or a line asks for, and say in the panel what is wrong with it"
+        "Do what a button asks for, and say in the panel what is wrong with it"
         try: action()
         except ValueError as e: self.alert(e)
 
     def _chosen(self, change):
-        number = int(change['new'].split(':')[0]) if ':' in change['new'] else None
-        self.back.index = 0
-        if number in self.runs: self._try(lambda: self.show(self.runs[number].recipe))
+        if not self._listing and change['new'] in self.runs:
+            self._try(lambda: self.show(self.runs[change['new']].recipe))
 
     def work(self, **values):
-        "Train, with the line of text brought up to date first"
-        self.news = ''
-        self.written = self.line.value = recipe_text(replace(self.recipe, **values))
+        "Train, with the line of text brought up to date first, unless it waits to be put right"
+        recipe, self.news = replace(self.recipe, **values), ''
+        if values != self.refused: self.written = self.line.value = recipe_text(recipe)
+        self._list_runs(recipe)
         yield from super().work(**values)
 
     def on_finished(self, run):
@@ -176,25 +201,46 @@ class Lab(Training):
         new = [i for i, c in enumerate(challenges) if i not in self.solved and c.solved(seen)]
         self.solved.update(new)
         self.news = ''.join(f' Challenge {i + 1} is solved.' for i in new)
-        self._show_runs()
+        still_open = [i for i in range(len(challenges)) if i not in self.solved]
+        if not new and self.goal.value in self.solved and still_open: self.goal.value = still_open[0]
+        self._show_goal(new)
+        self._show_runs(run.recipe)
 
     def clear(self):
         "Forget all runs but the one that is shown; what was solved stays solved"
         with self._lock:
             kept = [r for r in self.runs.values() if self.state and r.recipe == self.state.recipe]
             self.runs = dict(enumerate(kept, 1))
-            self._show_runs()
+            self._show_runs(self.state and self.state.recipe)
             if self.state: self.picture.value = self.svg(self.state)
 
-    def _show_runs(self):
+    def _show_runs(self, recipe=None):
         tick = {True: '&#10003; done', False: '&#9675; open'}
         items = ''.join(f'<li>{html.escape(c.task)} <b>{tick[i in self.solved]}</b></li>'
                         for i, c in enumerate(challenges))
         self.tasks.value = ('<p style="margin:0"><b>Challenges</b></p>'
                             f'<ol style="margin:0">{items}</ol>')
         self.table.value = runs_table(self.runs)
-        names = [f'{n}: {recipe_text(r.recipe)}' for n, r in self.runs.items()]
-        self.back.options = ['a run ...', *names]
+        self._list_runs(recipe)
+
+    def _list_runs(self, recipe):
+        "All runs in the list, and the one of `recipe` chosen: new options alone would choose the first"
+        names = [('a run ...', 0)]
+        names += [(f'{n}: {recipe_text(r.recipe)}', n) for n, r in self.runs.items()]
+        self._listing = True                             # nobody has chosen anything
+        try:
+            if list(self.back.options) != names: self.back.options = names
+            self.back.value = next((n for n, r in self.runs.items() if r.recipe == recipe), 0)
+        finally: self._listing = False
+
+    def _show_goal(self, new=()):
+        "The task that is worked on, where the eyes are; for the moment those in `new`, just solved"
+        def told(i): return f'{html.escape(challenges[i].task)}'
+        done = ''.join(f'<b>&#10003; {i + 1} solved:</b> {told(i)} ' for i in new)
+        ticked = '<b>&#10003; solved:</b> ' if self.goal.value in self.solved else ''
+        style = 'padding:0 .5em;border-left:4px solid currentColor' if done or ticked else ''
+        self.task.value = (f'<p style="margin:0;line-height:1.4;{style}">'
+                           f'{done or ticked + told(self.goal.value)}</p>')
 
     def svg(self, run):
         "The charts of `run`, with the last five other runs as ghosts"

@@ -7,7 +7,7 @@ __all__ = ['challenges', 'devices', 'recipe_controls', 'control_rows', 'runs_tab
 
 # %% ../../nbs/lab/parts.ipynb #553bc655
 import html, math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from ..runs.recipe import Recipe, recipe_text
 from ..runs.steps import squared_lr_limit
 from ..widgets.controls import choice, slider, switch
@@ -29,7 +29,9 @@ def recipe_controls(
         value, meta = getattr(recipe, f.name), f.metadata
         label = meta['label'] or f.name.replace('_', ' ')
         if f.type is bool: return switch(value, f.name)
-        if meta['slider']: return slider(value, label=label, free=True, **meta['slider'])
+        if meta['slider']:
+            def check(v): replace(recipe, **{f.name: v})       # a recipe knows its bounds
+            return slider(value, label=label, check=check, **meta['slider'])
         return choice(value, meta['choices'] or list(dict.fromkeys([*devices(), value])), label)
     return {f.name: control(f) for f in fields(recipe) if f.metadata['row'] is not None}
 

@@ -73,9 +73,8 @@ def _first_chart(first):
 def _gradient_chart(diagnostics, epochs):
     norms = [g.grad_norm for g in diagnostics]
     top = math.ceil(max([1, *(math.log10(v) for v in norms if 0 < v < math.inf)]))
-    bottom = -5 if top % 2 else -6                       # so that the middle is a power of ten too
     return Chart(f'size of the gradient {norms[-1]:.2g}', [Curve(norms, 'training')],
-                 x_name='epoch', x_end=epochs, low=10.**bottom, high=10.**top, log=True)
+                 x_name='epoch', x_end=epochs, low=1e-4, high=10.**top, log=True)
 
 def _confidence_chart(diagnostics):
     known = not math.isnan(diagnostics.saturated)

@@ -11,25 +11,26 @@ from types import SimpleNamespace
 from matplotlib.figure import Figure
 from ..grad import odometer
 from ..widgets.controls import choice, presses, slider
-from ..widgets.page import orange, purple
+from ..widgets.page import roles
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/grad.ipynb #1a3ee5e5
 def _draw_bars(ax, readings):
     "Size of the fresh and of the stored gradient, for the latest presses"
-    shown = readings[-9:]
+    shown = readings[-6:]
     fresh = [r.fresh.norm().item() for r in shown]
     stored = [0 if r.stored is None else r.stored.norm().item() for r in shown]
-    ax.bar([i - .2 for i in range(len(shown))], fresh, .4, color=purple, label='fresh')
-    ax.bar([i + .2 for i in range(len(shown))], stored, .4, color=orange, label='stored')
+    ax.bar([i - .2 for i in range(len(shown))], fresh, .4, color=roles['training'], label='fresh')
+    ax.bar([i + .2 for i in range(len(shown))], stored, .4, color='white', hatch='///',
+           edgecolor=roles['training'], label='stored')
     for i, r in enumerate(shown):
         ratio = f'{stored[i]/fresh[i]:.2f}x' if stored[i] else ''
-        ax.text(i + .2, stored[i], ratio, ha='center', va='bottom', fontsize=8)
-    names = [(r.press or 'start') + ('\nfailed' if r.error else '') for r in shown]
-    ax.set_xticks(range(len(shown)), names, fontsize=7.5)
+        ax.text(i + .2, stored[i], ratio, ha='center', va='bottom', fontsize=9.5)
+    names = [(r.press or 'start').removesuffix('()') + ('\n\N{BALLOT X} failed' if r.error else '') for r in shown]
+    ax.set_xticks(range(len(shown)), names, fontsize=9.5)
     for label, r in zip(ax.get_xticklabels(), shown):
-        if r.error: label.set_color(orange)
-    ax.set(title='size of the gradient', xlim=(-.6, 8.6), ylim=(0, 1.35*max(*fresh, *stored, 1e-9)))
+        if r.error: label.set_color(roles['error'])
+    ax.set(title='size of the gradient', xlim=(-.6, 5.6), ylim=(0, 1.35*max(*fresh, *stored, 1e-9)))
     ax.legend(loc='upper left', ncols=2)
 
 def _draw_gradient(ax, g, scale, title):
@@ -39,6 +40,7 @@ def _draw_gradient(ax, g, scale, title):
     if g is None or not g.any():
         ax.text(.5, .5, 'None' if g is None else 'all 0', ha='center', va='center')
     else: ax.imshow(-g.cpu().reshape(28, 28), cmap='PuOr', vmin=-scale, vmax=scale)
+    ax.set_xlabel('purple: up; orange: down', fontsize=9.5)
 
 # %% ../../nbs/panels/grad.ipynb #133e0130
 class Odometer(Panel):
@@ -67,13 +69,13 @@ class Odometer(Panel):
 
     def figure(self, readings):
         "Bars for the latest presses, pictures for the last one"
-        fig, last = Figure((10.5, 2.7), layout='constrained'), readings[-1]
-        bars, fresh, stored = fig.subplots(1, 3, width_ratios=(6, 2, 2))
+        fig, last = Figure((9, 2.9), layout='constrained'), readings[-1]
+        bars, fresh, stored = fig.subplots(1, 3, width_ratios=(5, 2, 2))
         _draw_bars(bars, readings)
         scale = readings[0].fresh.abs().max().item()     # one scale for all presses and for both
         size = '' if last.stored is None else f' {last.stored.norm():.3f}'
-        _draw_gradient(fresh, last.fresh, scale, f'fresh {last.fresh.norm():.3f}: the way down')
-        _draw_gradient(stored, last.stored, scale, f'stored{size}: the next step')
+        _draw_gradient(fresh, last.fresh, scale, f'fresh {last.fresh.norm():.3f}:\nthe way down')
+        _draw_gradient(stored, last.stored, scale, f'stored{size}:\nthe next step')
         return fig
 
 # %% ../../nbs/panels/grad.ipynb #chain-code
@@ -99,13 +101,13 @@ class Chain(Panel):
         forward = ['times pixel', 'sigmoid', f'distance from {1 if s.label == "three" else 0}']
         for i, (box, slope) in enumerate(zip(boxes, s.back)):
             ax.text(i, 1, box, ha='center', va='center', bbox=dict(boxstyle='round', fc='white'))
-            ax.text(i, -.25, f'slope {slope:.5f}', ha='center', color=purple, weight='bold')
+            ax.text(i, -.25, f'slope {slope:.5f}', ha='center', color=roles['here'], weight='bold')
         for i, (name, step) in enumerate(zip(forward, s.steps)):
             for y, tail, tip in ((1.15, .22, .78), (.3, .78, .22)):
-                arrow = dict(arrowstyle='->', color='black' if y > 1 else purple)
+                arrow = dict(arrowstyle='->', color='black' if y > 1 else roles['here'])
                 ax.annotate('', (i + tip, y), (i + tail, y), arrowprops=arrow)
             ax.text(i + .5, 1.25, name, ha='center', fontsize=9)
-            ax.text(i + .5, .4, f'times {step:.5f}', ha='center', fontsize=9, color=purple)
+            ax.text(i + .5, .4, f'times {step:.5f}', ha='center', fontsize=9, color=roles['here'])
         ax.set(xlim=(-.5, 3.5), ylim=(-.4, 1.6))
         ax.axis('off')
         return fig

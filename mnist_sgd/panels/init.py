@@ -10,7 +10,7 @@ from math import log10
 from matplotlib.figure import Figure
 from ..init import saturation
 from ..widgets.controls import slider
-from ..widgets.page import orange, purple
+from ..widgets.page import roles
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/init.ipynb #1ba504f5
@@ -26,16 +26,17 @@ class SaturationDial(Panel):
     def work(self, std): yield saturation(std, self.x, self.y)
 
     def figure(self, s):
-        fig = Figure((10, 2.8), layout='constrained')
+        fig = Figure((9, 2.8), layout='constrained')
         hist, share, norm = fig.subplots(1, 3)
-        hist.hist(s.p[:,0], bins=20, range=(0, 1), color=purple)
-        hist.set(title=f'p of {len(s.p)} pictures', xlabel='p', ylim=(0, len(s.p)))
+        _, _, bars = hist.hist(s.p[:,0], bins=20, range=(0, 1), color=roles['seven'])
+        for bar in bars[10:]: bar.set_color(roles['three'])
+        hist.set(title=f'p of {len(s.p)} pictures', xlabel='p (left: seven, right: three)', ylim=(0, len(s.p)))
         for ax, y in ((share, lambda a: a.saturated), (norm, lambda a: log10(max(a.norm, 1e-6)))):
-            ax.plot([log10(a.std) for a in self.all], [y(a) for a in self.all], color=orange)
-            ax.plot(log10(s.std), y(s), 'o', color=purple, ms=9)
-            ax.set_xticks(range(-3, 3), ['.001', '.01', '.1', '1', '10', '100'])
+            ax.plot([log10(a.std) for a in self.all], [y(a) for a in self.all], color='black')
+            ax.plot(log10(s.std), y(s), 'o', color=roles['here'], ms=9)
+            ax.set_xticks(range(-3, 3), ['0.001', '', '0.1', '', '10', ''])
             ax.set_xlabel('init std')
-        norm.set_yticks(range(-3, 1), ['.001', '.01', '.1', '1'])
+        norm.set_yticks(range(-3, 1), ['0.001', '0.01', '0.1', '1'])
         share.set_title(f'{s.saturated:.0%} saturated')
         norm.set_title(f'gradient norm {s.norm:.2g}')
         return fig

@@ -10,7 +10,7 @@ import ipywidgets as w
 from matplotlib.figure import Figure
 from ..learner import four_rungs, rung_gaps
 from ..widgets.controls import slider, switch
-from ..widgets.page import orange, purple
+from ..widgets.page import roles
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/learner.ipynb #70501724
@@ -33,18 +33,19 @@ class RungPanel(Panel):
 
     def figure(self, state):
         "The four losses on top of each other, and the largest difference"
-        fig, step = Figure((10, 2.8), layout='constrained'), state['step']
+        fig, step = Figure((9, 2.8), layout='constrained'), state['step']
         loss, gap = fig.subplots(1, 2)
-        styles = (9, '#d8daeb'), (6, orange), (3, purple), (1, 'k')
+        styles = (9, '0.85'), (6, '0.6'), (3, '0.35'), (1, '0')
         for (width, color), (name, steps) in zip(styles, state['rungs'].items()):
             loss.plot(range(1, 50), [s.loss for s in steps], lw=width, color=color, label=name)
-        gap.plot(range(1, 50), [max(g, 1e-10) for g in state['gaps']], color=purple)
-        gap.plot(step, max(state['gaps'][step-1], 1e-10), 'o', color=purple)
-        for ax in (loss, gap): ax.axvline(step, color='gray', lw=.8)
+        gap.plot(range(1, 50), [max(g, 1e-10) for g in state['gaps']], color='black')
+        gap.plot(step, max(state['gaps'][step-1], 1e-10), 'o', color=roles['here'])
+        for ax in (loss, gap): ax.axvline(step, color=roles['here'], lw=.8)
         loss.set(title=f'loss on the batch of step {step}', xlabel='step', ylim=(-.05, 1.05))
         loss.legend()
         gap.set(title='largest difference from the loop by hand', xlabel='step')
         gap.set(yscale='log', ylim=(5e-11, 1e-4))
+        gap.set_yticks([1e-10, 1e-7, 1e-4], ['10⁻¹⁰', '10⁻⁷', '0.0001'])
         return fig
 
     def summary(self, state):

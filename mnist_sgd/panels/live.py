@@ -39,7 +39,7 @@ class Mystery(Panel):
         sure = [Curve(first.mean_p, 'beside', 'mean p'), Curve(first.accuracy, label='accuracy')]
         return [Chart('how sure, and how right', sure, strip=first.threes[1:], **axis),
                 Chart('size of the gradient', [Curve(first.grad_norm, 'training')],
-                      low=1e-5, high=10., log=True, **axis),
+                      low=1e-4, high=10., log=True, **axis),
                 weights_chart(first.params[batch], self.ever_lit)]
 
     def svg(self, state:tuple) -> str:

@@ -6,11 +6,12 @@
 __all__ = ['StepDebugger']
 
 # %% ../../nbs/panels/loop.ipynb #imports
+import html
 from textwrap import fill
 from matplotlib.figure import Figure
 from ..loop import loop_lines, step_through
 from ..widgets.controls import presses
-from ..widgets.page import orange, purple
+from ..widgets.page import inks, roles, signs
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/loop.ipynb #381434a6
@@ -19,26 +20,61 @@ def _mean(tensors, name):
     if name not in tensors: return '-'
     return 'None' if tensors[name] is None else f'{tensors[name].mean():.4f}'
 
+def _role(frame): return 'error' if frame.failed else 'warning' if frame.silent else 'here'
+
+def _lines(frame):
+    "Each line of the loop, and whether it is one that was pressed"
+    return [(name == frame.press, line)
+            for name, code in loop_lines.items() for line in code.split('\n')]
+
+_heads = 'name', 'shape', 'mean before', 'after'
+
+def _rows(frame):
+    "For each name its shape, and its mean before the press and after it"
+    def shape(name):
+        return '-' if frame.after.get(name) is None else str(list(frame.after[name].shape))
+    names = 'xb', 'yb', 'preds', 'loss', 'weights', 'weights.grad', 'bias', 'bias.grad'
+    return [(name, shape(name), _mean(frame.before, name), _mean(frame.after, name))
+            for name in names]
+
+def _pressed(frames):
+    latest = [f.press + (' (error)' if f.failed else '') for f in frames[1:]]
+    if len(latest) > 20: latest = ['...', *latest[-20:]]
+    return ' '.join(['pressed:', *latest])
+
+def _frame_html(frames):
+    "Lines, names and presses as text that can be selected, and read out as a table"
+    frame, role = frames[-1], _role(frames[-1])
+    style = f'color:{inks[role]};font-weight:bold;outline:1px solid'
+    def code(is_pressed, line):
+        text = html.escape(line)
+        if not is_pressed: return f'  {text}'
+        return f'{signs[role]} <mark style="background:none;{style}">{text}</mark>'
+    def row(name, shape, old, new):
+        changed = f' style="color:{inks["here"]};font-weight:bold"' if old != new else ''
+        cells = ''.join(f'<td>{html.escape(v)}</td>' for v in (shape, old, new))
+        return f'<tr{changed}><th scope="row">{name}</th>{cells}</tr>'
+    heads = ''.join(f'<th scope="col"><b>{head}</b></th>' for head in _heads)
+    lines = '\n'.join(code(*line) for line in _lines(frame))
+    return (f'<div style="display:flex;flex-wrap:wrap;gap:4px 32px;font-size:13px">'
+            f'<pre style="margin:0;line-height:1.5;background:none">{lines}</pre>'
+            f'<table class="sgd-runs" style="font-family:monospace"><thead><tr>{heads}</tr></thead>'
+            f'<tbody>{"".join(row(*r) for r in _rows(frame))}</tbody></table></div>'
+            f'<p style="margin:4px 0;font-family:monospace">{_pressed(frames)}</p>')
+
 def _write_frame(ax, frames):
     frame = frames[-1]
     def write(x, row, text, **style):
         ax.text(x, -row, text, family='monospace', va='center', **style)
-    color = orange if frame.failed else '#b3186d' if frame.silent else purple
-    marked = dict(backgroundcolor=color, color='white')
-    lines = [(name, line) for name, code in loop_lines.items() for line in code.split('\n')]
-    for row, (name, line) in enumerate(lines, 1):
-        write(0, row, line, **marked if name == frame.press else {})
-    columns, heads = (42, 56, 68, 80), ('name', 'shape', 'mean before', 'after')
-    for x, head in zip(columns, heads): write(x, 0, head, weight='bold')
-    names = 'xb', 'yb', 'preds', 'loss', 'weights', 'weights.grad', 'bias', 'bias.grad'
-    for row, name in enumerate(names, 1):
-        shape = '-' if frame.after.get(name) is None else str(list(frame.after[name].shape))
-        old, new = _mean(frame.before, name), _mean(frame.after, name)
-        style = dict(weight='bold', color=purple) if old != new else {}
+    marked = dict(backgroundcolor=roles[_role(frame)], color='white')
+    for row, (is_pressed, line) in enumerate(_lines(frame), 1):
+        write(0, row, line, **marked if is_pressed else {})
+    columns = 42, 56, 68, 80
+    for x, head in zip(columns, _heads): write(x, 0, head, weight='bold')
+    for row, (name, shape, old, new) in enumerate(_rows(frame), 1):
+        style = dict(weight='bold', color=roles['here']) if old != new else {}
         for x, text in zip(columns, (name, shape, old, new)): write(x, row, text, **style)
-    latest = [f.press + (' (error)' if f.failed else '') for f in frames[1:]]
-    if len(latest) > 20: latest = ['...', *latest[-20:]]
-    ax.text(0, -9, fill(' '.join(['pressed:', *latest]), 105), va='top', family='monospace')
+    ax.text(0, -9, fill(_pressed(frames), 105), va='top', family='monospace')
     ax.set(xlim=(-1, 88), ylim=(-10, .7))
     ax.axis('off')
 
@@ -53,6 +89,8 @@ class StepDebugger(Panel):
         super().__init__(dict(presses=presses(list(loop_lines))))
 
     def work(self, presses): yield step_through(presses, *self.start)
+
+    svg = staticmethod(_frame_html)
 
     def figure(self, frames):
         fig = Figure((10.5, 3.1), layout='constrained')

@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from ..loss import batch_accuracy, bias_curve, mnist_loss, slope
 from ..widgets.controls import slider
-from ..widgets.page import orange, purple
+from ..widgets.page import roles
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/loss.ipynb #805c8562
@@ -37,9 +37,10 @@ class BiasDial(Panel):
     def figure(self, s):
         fig = Figure((9, 3), layout='constrained')
         for ax, c in zip(fig.subplots(1, 2, sharex=True), s.curves):
-            ax.plot(self.biases, c.values, color=orange)
-            ax.plot([s.bias - 8, s.bias + 8], [c.at - 8*c.slope, c.at + 8*c.slope], color=purple)
-            ax.plot(s.bias, c.at, 'o', color=purple)
+            ax.plot(self.biases, c.values, color=roles['validation'])
+            ax.plot([s.bias - 8, s.bias + 8], [c.at - 8*c.slope, c.at + 8*c.slope],
+                    color=roles['here'])
+            ax.plot(s.bias, c.at, 'o', color=roles['here'])
             ax.set(title=f'{c.name} {c.at:.4f}, slope {c.slope:.4f}', xlabel='bias',
                    ylim=(-.05, 1.05))
         return fig

@@ -10,7 +10,7 @@ import torch
 from matplotlib.figure import Figure
 from ..optimizer import momentum_accs, valley_path
 from ..widgets.controls import slider, switch
-from ..widgets.page import purple
+from ..widgets.page import roles
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/optimizer.ipynb #aa34e01d
@@ -33,12 +33,12 @@ class MomentumPanel(Panel):
 
     def figure(self, state):
         "Both paths through the valley, and the share of wrong digits after each epoch"
-        fig = Figure((10, 2.8), layout='constrained')
+        fig = Figure((9, 2.8), layout='constrained')
         valley, digits = fig.subplots(1, 2)
         x, y = torch.linspace(-11, 11, 120), torch.linspace(-1.6, 1.6, 80)[:,None]
         height, levels = (x**2 + 25*y**2)/2, [1, 5, 13, 25, 41, 61]
         valley.contour(x, y[:,0], height, levels=levels, colors='gray', linewidths=.4)
-        names, colors = ('without', f"momentum {state['momentum']:g}"), ('gray', purple)
+        names, colors = ('without', f"momentum {state['momentum']:g}"), (roles['beside'], 'black')
         for path, accs, name, color in zip(state['paths'], state['accs'], names, colors):
             valley.plot(*path.T, color=color, marker='.')
             digits.plot([1 - a for a in accs], color=color, marker='.', label=name)

@@ -16,7 +16,7 @@ from ..runs.recipe import recipe_text
 from ..sweep import compass, path_plane, plane_grid, plane_loss, spread, thinned
 from ..widgets.charts import colour_png
 from ..widgets.controls import slider
-from ..widgets.page import on_click, red
+from ..widgets.page import on_click, roles
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/sweep.ipynb #74f1f71e
@@ -58,7 +58,7 @@ class SweepPanel(Panel):
         width, height = 700/epochs, 160/n
         mark = (f'<rect x="{50 + last*width:.1f}" y="{22 + (n - 1 - row)*height:.1f}" '
                 f'width="{width:.1f}" height="{max(height, 3):.1f}" '
-                f'fill="none" stroke="{red}" stroke-width="2"/>')
+                f'fill="none" stroke="{roles["here"]}" stroke-width="2"/>')
         ends = ''.join(f'<text x="46" y="{y}" text-anchor="end">{self.lrs[i]:g}</text>'
                        for i, y in ((0, 182), (-1, 32)))
         title = 'accuracy by lr (up) and epoch (right), from dark (0.45) to bright (1)'
@@ -134,7 +134,7 @@ class CompassPanel(Panel):
                 f'data-epoch="{state["epoch"]}"><image width="600" height="{height:.0f}" '
                 f'preserveAspectRatio="none" href="data:image/png;base64,{self.map}"/>'
                 f'<polyline points="{path}" fill="none" stroke="white"/>'
-                f'<g stroke="{red}" stroke-width="1.2" opacity=".7">{arrows}</g>'
+                f'<g stroke="{roles["here"]}" stroke-width="1.2" opacity=".7">{arrows}</g>'
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="white" stroke="black"/></svg>')
 
     def figure(self, state):
@@ -143,7 +143,7 @@ class CompassPanel(Panel):
         ax = fig.subplots()
         ax.contourf(self.xs, self.ys, self.ground, 25, cmap='cividis')
         ax.plot(*self.plane.path.T, 'w.-', lw=1)
-        ax.quiver(*state['at'].expand(40, 2).T, *self._scaled(state).T, color=red,
+        ax.quiver(*state['at'].expand(40, 2).T, *self._scaled(state).T, color=roles['here'],
                   angles='xy', scale_units='xy', scale=1, width=.003)
         ax.set_aspect('equal')
         ax.set_title(f"40 batches of {state['batch_size']}, after epoch {state['epoch']}")

@@ -10,7 +10,9 @@ import html, math
 from base64 import b64encode
 from typing import Sequence
 import ipywidgets as w
-from .progress import note_guess
+from fastcore.basics import patch
+from ..course.verdicts import guess_data, guess_type
+from .progress import note_guess, session
 from ..widgets.controls import slider
 from ..widgets.page import orange, purple
 
@@ -213,3 +215,12 @@ def predict(
     "Say what will happen; raises `ValueError` for a guess that is no choice"
     gate = Guess(() if between else tuple(among), between, ask, lesson)
     return gate if guess is None else gate(guess)
+
+# %% ../../nbs/practice/predict.ipynb #predict-data
+@patch
+def _repr_mimebundle_(self:Outcome, include=None, exclude=None):
+    gate = self.guess
+    if self.right is None or not gate.lesson: return {}
+    lesson, question = gate.lesson[:2], gate.ask or 'guess'
+    right = session.guesses.get(f'{lesson}/{question}', self.right)
+    return {guess_type: guess_data(lesson, question, self.value, self.actual, right)}

@@ -104,11 +104,13 @@ class ProgressLine:
     def __repr__(self): return self.text
     def _repr_html_(self): return f'<p role="status">{self.text}</p>'
 
+_keep = f'from {keep_progress.__module__} import keep_progress; keep_progress()'
+
 def progress(
     lesson:str, # Such as '03_grad'
 ) -> ProgressLine:
     "Exercises solved and predictions right in `lesson`"
     text = session.line(lesson)
     if session.path is None:
-        text += ' It counts since the kernel started; keep_progress() would keep it in a file.'
+        text += f' It counts since the kernel started; to keep it in a file, run: {_keep}'
     return ProgressLine(text)

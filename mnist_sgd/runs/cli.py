@@ -8,35 +8,64 @@ __all__ = ['make_parser', 'main']
 # %% ../../nbs/runs/cli.ipynb #15939b41
 import os, sys
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, BooleanOptionalAction
-from dataclasses import fields
+from argparse import RawDescriptionHelpFormatter
+from contextlib import nullcontext, redirect_stdout
+from dataclasses import fields, replace
+from .. import __version__
+from ..course.commands import commands, run_command
 from .recipe import Recipe
 
 # %% ../../nbs/runs/cli.ipynb #fcbbb316
+_examples = """examples:
+  mnist_sgd                                    20 epochs with lr 1, in file order
+  mnist_sgd --lr 10 --epochs 5 --shuffle       another recipe
+  mnist_sgd --no-zero-grad --momentum 0.9      switches go off with --no-
+  mnist_sgd --source offline                   redrawn digits, without a network
+  mnist_sgd --source mnist                     MNIST, and asks the network again
+  mnist_sgd --data ~/data/MNIST                any complete MNIST: a folder or a file
+  torchrun --nproc-per-node 4 -m mnist_sgd     the same run, shared out over 4 processes
+  mnist_sgd course --help                      the lessons, in a folder of your own"""
+
+class _Format(ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter):
+    "Shows defaults, and leaves the lines of the examples as they are"
+
 def make_parser():
     "An `ArgumentParser` with an option for each field of `Recipe`"
-    parser = ArgumentParser('mnist_sgd', formatter_class=ArgumentDefaultsHelpFormatter,
+    parser = ArgumentParser('mnist_sgd', formatter_class=_Format, epilog=_examples,
                             description='Train on handwritten 3s and 7s by gradient descent '
                                         'and print a row an epoch.')
     for f in fields(Recipe):
         if f.type is bool: kw = dict(action=BooleanOptionalAction)
-        elif f.metadata['choices']: kw = dict(choices=f.metadata['choices'])
+        elif f.metadata['choices']: kw = dict(choices=f.metadata['choices'], type=str.lower)
         else: kw = dict(type=f.type, metavar=f.type.__name__.upper())
         option = '--' + f.name.replace('_', '-')
         parser.add_argument(option, default=f.default, help=f.metadata['help'], **kw)
     parser.add_argument('--data', metavar='PATH',
-                        help='folder or .tgz of MNIST_SAMPLE, in place of MNIST_SGD_DATA')
+                        help='folder or file of MNIST in any form, in place of MNIST_SGD_DATA')
+    parser.add_argument('--checkpoint', metavar='FILE',
+                        help='keep the run in this file after each epoch')
+    parser.add_argument('--resume', metavar='FILE', help='go on with the run that is kept there')
+    parser.add_argument('--version', action='version', version=f'mnist_sgd {__version__}')
     return parser
 
 # %% ../../nbs/runs/cli.ipynb #0fe0e71a
 def main(
     argv=None, # Arguments; by default those of the command line
 ): # Exit status
-    "Train as the options say, printing a row an epoch; with a progress bar in a terminal"
+    "Train as the options say, a row an epoch; `course` and the other `commands` are for a class"
+    argv = sys.argv[1:] if argv is None else argv
+    if argv[:1] and argv[0] in commands: return run_command(argv)
     parser = make_parser()
     args = vars(parser.parse_args(argv))
-    path = args.pop('data')
-    try: return _train(Recipe(**args), path)
-    except ValueError as e: parser.error(str(e))  # `DataError` is one, too
+    path, checkpoint, resume = (args.pop(name) for name in ('data', 'checkpoint', 'resume'))
+    try: return _train(Recipe(**args), path, checkpoint, resume)
+    except ValueError as e:  # `DataError` is one, too
+        if not _rank(): parser.error(str(e))
+        print(f'{_rank()}: {e}', file=sys.stderr)
+        return 2
+    except ConnectionError as e:
+        print(f'{_rank()}: {e}', file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print('stopped')
         return 130
@@ -44,17 +73,38 @@ def main(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
 
-def _train(recipe, path):
+def _rank():
+    "Which of several processes this is, in words; empty where there is one"
+    return f"mnist_sgd, rank {os.environ['RANK']}" if 'TORCHELASTIC_RUN_ID' in os.environ else ''
+
+def _train(recipe, path, checkpoint, resume):
+    from mnist_sgd.runs import ranks
+    if not ranks.started_by_torchrun(): return _print_rows(recipe, path, checkpoint, resume)
+    device = ranks.join()
+    if recipe.device == 'auto': recipe = replace(recipe, device=device)
+    with nullcontext() if ranks.leads() else redirect_stdout(None):
+        status = _print_rows(recipe, path, checkpoint, resume)
+    ranks.leave()
+    return status
+
+def _print_rows(recipe, path, checkpoint, resume):
     from tqdm import tqdm
     from mnist_sgd.data import load_data
+    from mnist_sgd.runs import ranks
     from mnist_sgd.runs.engine import pick_device, run
     device, data = pick_device(recipe.device), load_data(recipe.source, path)
-    print(f"{data}; on {device}")
+    n = ranks.how_many()
+    shared = f', shared out over {n} processes' if n > 1 else ''
+    print(f"{data}; on {device}{shared}")
     print('epoch  train loss  valid loss  accuracy')
-    n = recipe.epochs + 1
-    bar = tqdm(run(recipe, data), total=n, unit=' epochs', leave=False, disable=None)
+    records = run(recipe, data, checkpoint=checkpoint, resume=resume)
+    bar = tqdm(records, total=recipe.epochs + 1, unit=' epochs', leave=False,
+               disable=None if ranks.leads() else True)
     for r in bar:
         row = f'{r.epoch:5}  {r.train_loss:10.4f}  {r.valid_loss:10.4f}  {r.accuracy:8.4f}'
         bar.write(row, file=sys.stdout)
-    sys.stdout.flush()
+    if ranks.leads(): sys.stdout.flush()
     return 0
+
+# %% ../../nbs/runs/cli.ipynb #main
+if __name__ == '__main__' and '__file__' in globals(): sys.exit(main())   # not in a notebook

@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 from ..data import TensorLoader
 from ..loss import mnist_loss
-from .recipe import Recipe
 
 # %% ../../nbs/runs/closed.ipynb #f13ad1b6
 def squared_loss(preds, targets):
@@ -106,24 +105,26 @@ def _batches(dl, lr, order, sign, scores):
 
 @torch.no_grad()
 def closed_epochs(
-    recipe:Recipe,   # Its loss, zero_grad and momentum count
+    loss:str,        # Name of a loss, a key of `losses`
     w:Tensor,        # Weights, `[784]`, or `[784,K]` for K models at once; changed in place
     b:Tensor,        # Biases, `[1]` or `[K]`; changed in place
     lr:float|Tensor, # Learning rate, or `[K]` of them; like the images, read when it starts
     dl:TensorLoader, # Batches to train on
-    capture:bool=True, # Record the epoch as a CUDA graph, where there is a GPU?
+    zero_grad:bool=True, # Forget the gradient after each step?
+    momentum:float=0.,   # Share of the last step that is kept
+    capture:bool=True,   # Record the epoch as a CUDA graph, where there is a GPU?
     after_step:Callable|None=None, # Called with copies of weights and bias after each step of epoch 1
 ) -> Iterator[Tensor]: # Mean loss of an epoch, a scalar or `[K]`; it does not end
     "Train linear models by the gradient in closed form, an epoch at a time"
     many, labels = w.dim() == 2, dl.y[:,0].contiguous()
     product = torch.addmm if many else torch.addmv
     add_product = Tensor.addmm_ if many else Tensor.addmv_
-    slope, y = _slopes[recipe.loss], labels.clone()
-    sign, scores = _signs[recipe.loss](labels).clone(), labels.new_empty(len(labels), *w.shape[1:])
+    slope, y = _slopes[loss], labels.clone()
+    sign, scores = _signs[loss](labels).clone(), labels.new_empty(len(labels), *w.shape[1:])
     order = torch.arange(len(labels), device=w.device)
     pixels, scale, batches = _batches(dl, lr, order, sign[:,None] if many else sign, scores)
     dw, db, vw, vb = (torch.zeros_like(t) for t in (w, b, w, b))
-    keep, momentum = 0 if recipe.zero_grad else 1, recipe.momentum
+    keep = 0 if zero_grad else 1
 
     def step_with_memory(batch, dz):                       # of gradients, or of the last step
         add_product(dw, batch.turned, dz, beta=keep, alpha=scale/len(dz))
@@ -145,11 +146,11 @@ def closed_epochs(
             z = product(b, batch.images, w, alpha=scale, out=batch.scores)
             step(batch, slope(z, batch.sign))
             if after_step and done == 0: after_step([w.clone()[None], b.clone()])
-        return mean_losses(recipe.loss, scores, y)
+        return mean_losses(loss, scores, y)
     for done in count():
         if dl.shuffle:
             order.copy_(dl.order())
-            sign.copy_(_signs[recipe.loss](torch.index_select(labels, 0, order, out=y)))
+            sign.copy_(_signs[loss](torch.index_select(labels, 0, order, out=y)))
         if done == 1 and capture: epoch = _captured(epoch, w.device)
         yield epoch()
 

@@ -8,14 +8,17 @@ __all__ = ['pick_device', 'make_model', 'Start', 'start', 'run']
 # %% ../../nbs/runs/engine.ipynb #a68fd7a5
 import re
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import NamedTuple
 import torch
 from torch import nn
-from ..data import Digits, TensorLoader, load_data
+from ..data import Digits, TensorLoader, session_data
 from ..loss import batch_accuracy
 from ..machine.threads import one_thread
 from ..optimizer import train_epoch
+from .checkpoint import load_checkpoint, save_checkpoint
 from .closed import closed_epochs, losses
+from .ranks import agree, is_shared, leads, shared_epoch
 from .recipe import Recipe
 from .record import Record
 
@@ -38,14 +41,14 @@ def make_model(
     recipe, # `Recipe`; its model, init, std and seed count
 ): # `nn.Module` from `[n,784]` to `[n,1]`
     "A fresh model, on the CPU"
-    g = torch.Generator().manual_seed(recipe.seed)
+    g, init, std = torch.Generator().manual_seed(recipe.seed), recipe.init, recipe.std
     def linear(n_in, n_out):
         layer, bound = nn.Linear(n_in, n_out, device='meta'), n_in**-.5           # no numbers yet
         layer.weight, layer.bias = (nn.Parameter(torch.empty(p.shape)) for p in layer.parameters())
         for p in layer.parameters():
-            if recipe.init == 'linear':                  # as nn.Linear does
+            if init == 'linear':                         # as nn.Linear does
                 nn.init.uniform_(p, -bound, bound, generator=g)
-            elif recipe.init == 'randn': nn.init.normal_(p, std=recipe.std, generator=g)
+            elif init == 'randn': nn.init.normal_(p, std=std, generator=g)
             else: nn.init.zeros_(p)
         return layer
     if recipe.is_linear: return linear(28*28, 1)
@@ -83,11 +86,6 @@ def _autograd_epochs(begun, after_step):
         yield train_epoch(model, dl, opt, loss_func)
         opt.step = step
 
-def _closed_epochs(recipe, begun, after_step):
-    "The same in closed form"
-    weights, bias = begun.model.weight.detach()[0], begun.model.bias.detach()
-    return closed_epochs(recipe, weights, bias, recipe.lr, begun.dl, after_step=after_step)
-
 # %% ../../nbs/runs/engine.ipynb #03cfff5d
 @torch.no_grad()
 def _record(epoch, train_loss, model, data, loss_func):
@@ -104,15 +102,30 @@ def run(
     data:Digits|None=None,         # By default those that the recipe's source names
     closed:bool=True,              # Use the closed form where there is one?
     after_step:Callable|None=None, # Gets copies of the parameters after each step of epoch 1
+    checkpoint:str|None=None,      # File to keep the run in after each epoch, by autograd
+    resume:str|None=None,          # File of a run to go on with, by autograd
 ) -> Iterator[Record]:             # `recipe.epochs + 1` of them
     "Train as `recipe` says: a record for the untrained model, then one after each epoch"
     device = pick_device(recipe.device)
-    data = (load_data(recipe.source) if data is None else data).to(device)
-    begun = start(recipe, data)
+    data = (session_data(recipe.source) if data is None else data).to(device)
+    begun, shared = start(recipe, data), is_shared()
     model, loss_func = begun.model, begun.loss_func
-    with torch.no_grad(): before = loss_func(model(data.train_x), data.train_y)
-    yield _record(0, before, model, data, loss_func)
-    if closed and recipe.is_linear: epochs = _closed_epochs(recipe, begun, after_step)
+    history = load_checkpoint(resume, recipe, begun) if resume else []
+    if shared: agree(recipe, data, len(history))
+    yield from history
+    if not history:
+        with torch.no_grad(): before = loss_func(model(data.train_x), data.train_y)
+        history.append(_record(0, before, model, data, loss_func))
+        yield history[0]
+    if shared: epochs = (shared_epoch(model, begun.dl, begun.opt, loss_func) for _ in count())
+    elif closed and recipe.is_linear and not (checkpoint or resume):
+        params = [p.detach().flatten() for p in model.parameters()]
+        epochs = closed_epochs(recipe.loss, *params, recipe.lr, begun.dl, recipe.zero_grad,
+                               recipe.momentum, after_step=after_step)
     else: epochs = _autograd_epochs(begun, after_step)
-    for epoch in range(1, recipe.epochs + 1):
-        yield _record(epoch, next(epochs), model, data, loss_func)
+    for epoch in range(len(history), recipe.epochs + 1):
+        record = _record(epoch, next(epochs), model, data, loss_func)
+        if checkpoint and leads():
+            history.append(record)
+            save_checkpoint(checkpoint, recipe, begun, history)
+        yield record

@@ -8,7 +8,7 @@ __all__ = ['run_many']
 # %% ../../nbs/runs/many.ipynb #imports
 from dataclasses import replace
 import torch
-from ..data import load_data
+from ..data import session_data
 from ..loss import batch_accuracy
 from ..machine.threads import one_thread
 from .closed import closed_epochs, mean_losses
@@ -45,7 +45,7 @@ def _run_group(recipes, data):
         rows = zip(*(t.tolist() for t in numbers), zip(weights, biases))
         return [Record(epoch, *row) for row in rows]
     histories = [records(0, mean_losses(recipe.loss, data.train_x@w + b, train_y))]
-    epochs = closed_epochs(recipe, w, b, lr, dl)
+    epochs = closed_epochs(recipe.loss, w, b, lr, dl, recipe.zero_grad, recipe.momentum)
     histories += [records(epoch, next(epochs)) for epoch in range(1, recipe.epochs + 1)]
     return list(zip(*histories))
 
@@ -60,7 +60,7 @@ def run_many(
     if len({(r.device, r.source) for r in recipes}) > 1:
         raise ValueError('recipes of one sweep need one device and one source')
     device = pick_device(recipes[0].device)
-    data = (load_data(recipes[0].source) if data is None else data).to(device)
+    data = (session_data(recipes[0].source) if data is None else data).to(device)
     groups, histories = {}, {}
     for i, r in enumerate(recipes): groups.setdefault(_shared(r) or i, []).append(i)
     for idxs in groups.values():

@@ -6,9 +6,10 @@
 __all__ = ['Recipe', 'recipe_text', 'parse_recipe']
 
 # %% ../../nbs/runs/recipe.ipynb #747d758e
-import re
+import re, unicodedata
 from dataclasses import Field, dataclass, field, fields
 from numbers import Integral, Real
+from ..digits.sources import bare
 
 # %% ../../nbs/runs/recipe.ipynb #c467c4ee
 def _field(
@@ -105,9 +106,35 @@ def recipe_text(
 
 # %% ../../nbs/runs/recipe.ipynb #e9991623
 _words = dict(on=True, off=False, true=True, false=False)
+_quotes = re.compile('["\'`´“”„‟‘’‚‛«»‹›]')
+_call = re.compile(r'(?:\w+\s*=(?!=)\s*)?(?:[\w.]*\.)?(?:Recipe|dict)\s*\((.*)\)|\{(.*)\}', re.S)
+
+def _plain(text):
+    "What was pasted, without quotes and `Recipe(...)` around it; raises `ValueError` for odd marks"
+    text = unicodedata.normalize('NFKC', _quotes.sub('', bare(text))).rstrip('.; \n')
+    call = _call.fullmatch(text)
+    if call: text = call[1] if call[2] is None else call[2]
+    for c in text:
+        if c.isascii(): continue
+        kind = unicodedata.category(c)
+        cure = {'Cf': 'it cannot be seen: delete it', 'Pd': 'write - in its place'}.get(kind)
+        if c == '\u2212': cure = 'write - in its place'
+        seen = text.replace(c, f'[{unicodedata.name(c, "?")}]') if kind == 'Cf' else text
+        raise ValueError(f"{seen}: there is a {unicodedata.name(c, 'strange character')} "
+                         f"(U+{ord(c):04X}) in it; {cure or 'a recipe has none'}")
+    return text
+
+def _check_commas(text):
+    "Raise `ValueError` for a decimal comma: what follows a comma should be a name"
+    found = re.search(r'(\w+)\s*[=:]\s*([+-]?\d*)\s*,\s*(\d[\de.+-]*)', text)
+    if not found: return
+    name, whole, rest = found.groups()
+    is_int = any(f.name == name.lower() and f.type is int for f in fields(Recipe))
+    cure = f'{whole}{rest}, without a comma' if is_int else f'{whole or 0}.{rest}, with a point'
+    raise ValueError(f"{name}={whole},{rest}: a comma ends a field; write {name}={cure}")
 
 def _from_text(f, text):
-    if f.type is str: return text
+    if f.type is str: return text.lower()
     try: return _words[text.lower()] if f.type is bool else f.type(text)
     except (KeyError, ValueError):
         want = 'on or off' if f.type is bool else 'a whole number' if f.type is int else 'a number'
@@ -117,12 +144,14 @@ def parse_recipe(
     text, # Such as `lr=1, epochs=20, shuffle=on`; fields left out keep their default
 ): # `Recipe`
     "Read a recipe; raises `ValueError` for a name or a value that makes no sense"
-    known, values = {f.name: f for f in fields(Recipe)}, {}
-    for part in filter(None, (p.strip() for p in text.split(','))):
-        name, eq, value = (s.strip() for s in part.partition('='))
-        if not eq: raise ValueError(f"{part!r}: write name=value, such as lr=1")
+    known, values, text = {f.name: f for f in fields(Recipe)}, {}, _plain(text)
+    _check_commas(text)
+    for part in filter(None, (p.strip() for p in re.split('[,\n]', text))):
+        told, *value = (s.strip() for s in re.split('[=:]', part, maxsplit=1))
+        if not value: raise ValueError(f"{part!r}: write name=value, such as lr=1")
+        name, value = re.sub(r'[\s-]+', '_', told.lower()), value[0]
         if name not in known:
-            raise ValueError(f"unknown field {name!r}; a recipe has {', '.join(known)}")
+            raise ValueError(f"unknown field {told!r}; a recipe has {', '.join(known)}")
         if name in values: raise ValueError(f"{name} is given twice")
         if '=' in value: raise ValueError(f"{part}: put commas between the fields")
         values[name] = _from_text(known[name], value)

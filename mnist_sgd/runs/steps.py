@@ -11,32 +11,33 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count, islice
 import torch
+from ..beyond import small_net
 from ..data import Digits
 from ..init import saturated_share
 from ..loss import batch_accuracy
 from ..machine.threads import one_thread
 from .closed import closed_grad, losses
-from .engine import make_model, run, start
+from .engine import run, start
 from .recipe import Recipe
 
 # %% ../../nbs/runs/steps.ipynb #876fb744
-def _scores_and_grads(recipe, params, x, y):
+def _scores_and_grads(loss, params, x, y):
     "Scores `[n]` and gradients of a model with `params`; in closed form where there is one"
-    if recipe.is_linear:
+    if len(params) == 2:                                 # a line's weights and bias
         weight, bias = (p.to(x.device) for p in params)
-        scores, dw, db = closed_grad(recipe.loss, x, y[:,0], weight[0], bias)
+        scores, dw, db = closed_grad(loss, x, y[:,0], weight[0], bias)
         return scores, [dw[None], db]
     params = [p.detach().to(x.device).requires_grad_() for p in params]
-    scores = _scores(recipe, [params], x)
-    grads = torch.autograd.grad(losses[recipe.loss](scores, y), params)
+    scores = _scores([params], x)
+    grads = torch.autograd.grad(losses[loss](scores, y), params)
     return scores.detach()[:,0], list(grads)
 
-def _scores(recipe, snapshots, x):
+def _scores(snapshots, x):
     "Scores `[n,K]` of the models whose parameters are `snapshots`"
-    if recipe.is_linear:
+    if len(snapshots[0]) == 2:
         w, b = map(torch.cat, zip(*snapshots))
         return torch.addmm(b, x, w.T)
-    model = make_model(recipe).to(x.device)
+    with torch.device('meta'): model = small_net(hidden=len(snapshots[0][0]))   # shapes alone
     names = [n for n, _ in model.named_parameters()]
     def scored(params): return torch.func.functional_call(model, dict(zip(names, params)), x)
     return torch.cat([scored(params) for params in snapshots], 1)
@@ -57,11 +58,11 @@ class FirstEpoch:
     params: list     # Copies of the parameters, on the CPU
 
 @torch.no_grad()
-def _judge(recipe, snapshots, x, y):
+def _judge(loss, snapshots, x, y):
     "Loss, accuracy and mean p of each of `snapshots`"
-    scores, y = _scores(recipe, snapshots, x), y[:,0]
+    scores, y = _scores(snapshots, x), y[:,0]
     def each(f): return torch.func.vmap(f, (1, None))(scores, y).tolist()
-    return each(losses[recipe.loss]), each(batch_accuracy), scores.sigmoid().mean(0).tolist()
+    return each(losses[loss]), each(batch_accuracy), scores.sigmoid().mean(0).tolist()
 
 def _snapshots(recipe, data):
     "The parameters after each step of the first epoch"
@@ -88,7 +89,7 @@ def first_epoch(
         if stop(): return None
         is_kept = batch % every == 0 or batch == n
         if is_kept or not recipe.zero_grad:
-            scores, grads = _scores_and_grads(recipe, before, xb, yb)
+            scores, grads = _scores_and_grads(recipe.loss, before, xb, yb)
             if pile is None or recipe.zero_grad: pile = grads
             else: pile = [p + g for p, g in zip(pile, grads)]
         if is_kept:
@@ -97,7 +98,7 @@ def first_epoch(
             kept.append(after)
     numbers = torch.stack([numbers for _, numbers in seen]).tolist()
     columns = ([math.nan, *column] for column in zip(*numbers))
-    judged = _judge(recipe, kept, data.valid_x, data.valid_y)
+    judged = _judge(recipe.loss, kept, data.valid_x, data.valid_y)
     copies = list(zip(*(torch.stack(ps).cpu() for ps in zip(*kept))))
     return FirstEpoch([0, *(batch for batch, _ in seen)], *columns, *judged, copies)
 
@@ -120,7 +121,7 @@ def each_step(
     params = list(model.parameters())
     for epoch in count(1):
         for batch, (xb, yb) in enumerate(dl, 1):
-            scores, grads = _scores_and_grads(recipe, params, xb, yb)
+            scores, grads = _scores_and_grads(recipe.loss, params, xb, yb)
             for p, g in zip(params, grads): p.grad = g if p.grad is None else p.grad + g
             opt.step()
             opt.zero_grad()
@@ -170,7 +171,7 @@ def diagnose(
     y:torch.Tensor, # Labels, `[n,1]`
 ) -> Diagnostics:
     "Gradient and confidences of the model whose parameters are `params`"
-    scores, grads = _scores_and_grads(recipe, params, x, y)
+    scores, grads = _scores_and_grads(recipe.loss, params, x, y)
     p, norm = scores.sigmoid(), _size(grads).item()
     if p.isnan().any(): return Diagnostics(norm, [0]*20, math.nan)
     return Diagnostics(norm, torch.histc(p, 20, 0, 1).int().tolist(), saturated_share(p))

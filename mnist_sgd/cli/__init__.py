@@ -1,0 +1,1 @@
+"`python -m mnist_sgd.cli`: the command line of `mnist_sgd.runs.cli`"

@@ -1,0 +1,116 @@
+"Lessons 05 to 09 and the pages face the learner: what stands open, what is folded, and what answers which question"
+import copy, re
+import nbformat, pytest
+from test_project import code_cells, root, tool
+
+lessons = ['05_optimizer']
+pages = []
+each_lesson = pytest.mark.parametrize('name', lessons)
+each = pytest.mark.parametrize('name', [*lessons, *pages])
+
+# Cells whose output answers a question, by notebook: the answer's cell, and words of the question above it
+answers = {
+    '05_optimizer': {'kept-answer': 'What does that name hold', '64256e75': 'Guess the largest difference in 49 steps',
+                     'd51e3085': 'Guess the largest difference in 49 steps', '686beaab': 'How good is it after the first?',
+                     'e7c27965': 'how long do the steps become?', '896914f6': 'Three goals'},
+}
+
+def notebook(name): return tool.read(tool.nbs/f'{name}.ipynb')
+
+def jupyter(cell, what): return cell.metadata.get('jupyter', {}).get(what, False)
+
+def in_the_open(nb): return [c for c in code_cells(nb) if not jupyter(c, 'source_hidden')]
+
+def lines(source):
+    "Lines to read: no blank ones, no directives of nbdev"
+    return [line for line in source.splitlines() if line.strip() and not line.startswith('#|')]
+
+def long_cells(nb): return [c.id for c in in_the_open(nb) if len(lines(c.source)) > 12]
+
+def test_lines(nb): return [line for c in in_the_open(nb) for line in lines(c.source) if re.search(r'\bassert\b|\btest_\w+\(', line)]
+test_lines.__test__ = False
+
+def late_in_coming(nb):
+    "What is wrong with the first screen: the title, folded cells, and then something to see, before badges and directives"
+    first, *rest = nb.cells
+    if not re.match(r'# \S.*\n\n> \S', first.source): return ['the title does not come first']
+    here = next((i for i, c in enumerate(rest) if c.id == 'first-look'), None)
+    if here is None: return ['no cell `first-look`']
+    problems = [f'{c.id} comes before something to see' for c in rest[:here] if c.cell_type != 'code' or not jupyter(c, 'source_hidden')]
+    if here > 2: problems.append(f'{here} cells before something to see')
+    if jupyter(rest[here], 'outputs_hidden') or not jupyter(rest[here], 'source_hidden'): problems.append('first-look: show its output, fold its code')
+    return problems
+
+def nameless_folds(nb):
+    "Folded cells whose first line, which is all that JupyterLab shows of them, says nothing"
+    return [c.id for c in code_cells(nb) if jupyter(c, 'source_hidden') and not c.source.startswith('#')]
+
+def open_answers(nb, answers):
+    "Answers that are in view, or that come before their question"
+    ids, problems = [c.id for c in nb.cells], []
+    for answer, words in answers.items():
+        cell, above = nb.cells[ids.index(answer)], nb.cells[:ids.index(answer)]
+        if not jupyter(cell, 'outputs_hidden') and (cell.outputs or 'print(' in cell.source): problems.append(f'{answer} is open')
+        if not any(words in c.source for c in above): problems.append(f'{answer} comes before its question')
+    return problems
+
+def book_numbers(nb):
+    "Paragraphs that have 0.4932 without saying that it is a mean of means, of fastai's book"
+    text = '\n\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown')
+    return [p for p in text.split('\n\n') if '0.4932' in p and not ('book' in p and 'mean' in p)]
+
+def missing(nb):
+    "What every lesson has for its learner, and this one lacks"
+    text = '\n\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown')
+    questions = re.search(r'^## Three questions\n(.*?)(?=^## |\Z)', text, flags=re.M | re.S)
+    asked, _, told = questions[1].partition('<details>') if questions else ('', '', '')
+    there = {'minutes': re.search(r'^\*\*\d+ minutes\.\*\*', text, flags=re.M), 'what you need': 'You need ' in text,
+             'what you can do afterwards': 'Afterwards you can ' in text,
+             'three questions': len(re.findall(r'^\d\. .+\?', asked, flags=re.M)) == 3,
+             'three answers, folded': len(re.findall(r'^\d\. ', told, flags=re.M)) == 3 and '</details>' in told}
+    return [part for part, ok in there.items() if not ok]
+
+
+@each
+def test_open_cells_are_short(name): assert not long_cells(notebook(name))
+
+@each
+def test_few_tests_in_the_open(name): assert len(test_lines(notebook(name))) <= 15
+
+@each
+def test_first_screen(name): assert not late_in_coming(notebook(name))
+
+@each
+def test_folds_have_a_name(name): assert not nameless_folds(notebook(name))
+
+@each
+def test_answers_are_folded(name): assert not open_answers(notebook(name), answers.get(name, {}))
+
+@each
+def test_one_number(name): assert not book_numbers(notebook(name))
+
+@each_lesson
+def test_for_the_learner(name): assert not missing(notebook(name))
+
+
+# The checks above are checked: each damage must be seen
+
+def cell(name, id): return next(c for c in name.cells if c.id == id)
+
+def damaged(change):
+    nb = notebook('05_optimizer')
+    change(nb)
+    return nb
+
+def unfold(nb, id): cell(nb, id).metadata.pop('jupyter')
+
+def test_damage_is_seen():
+    assert long_cells(damaged(lambda nb: unfold(nb, '41718559'))) == ['41718559']
+    assert len(test_lines(damaged(lambda nb: unfold(nb, 'optimizer-defaults')))) > len(test_lines(notebook('05_optimizer'))) + 3
+    assert late_in_coming(damaged(lambda nb: nb.cells.insert(1, cell(nb, 'about'))))
+    assert late_in_coming(damaged(lambda nb: unfold(nb, 'first-look')))
+    assert nameless_folds(damaged(lambda nb: setattr(cell(nb, 'walked-once'), 'source', 'test_eq(1, 1)'))) == ['walked-once']
+    for change in (lambda nb: unfold(nb, '686beaab'), lambda nb: nb.cells.insert(1, nb.cells.pop([c.id for c in nb.cells].index('kept-answer')))):
+        assert open_answers(damaged(change), answers['05_optimizer'])
+    assert book_numbers(damaged(lambda nb: nb.cells.append(nbformat.v4.new_markdown_cell('It ends at 0.4932.'))))
+    assert len(missing(damaged(lambda nb: setattr(nb, 'cells', nb.cells[:5])))) >= 4
