@@ -161,6 +161,7 @@ class Page(HTMLParser):
         if tag in ('img', 'script', 'link', 'iframe'): self.fetched += [v for k, v in attrs.items() if k in ('src', 'href') and v]
 
 @needs_sphinx
+@pytest.mark.ci
 def test_site_is_whole(site):
     "No dead link, nothing from another site, no directive, no install cell; every notebook has a page"
     pages = {p: Page(p) for p in site.rglob('*.html')}
@@ -184,12 +185,14 @@ def test_site_is_whole(site):
     assert 'class="cell tag_hide-input' in (site/'panels'/'grad.html').read_text(encoding='utf-8')
 
 @needs_sphinx
+@pytest.mark.ci
 def test_reference(site):
     "A function has its signature, its docstring and the words behind its parameters"
     said = re.sub('<[^>]*>', '', (site/'reference'/'mnist_sgd.html').read_text(encoding='utf-8'))
     assert 'calc_grad(' in said and re.search(r'Parameters.*\bxb\b', said, re.S)
 
 @needs_sphinx
+@pytest.mark.ci
 def test_sizes(site):
     "A lesson with its files, the landing page with the lab and its digits, and the whole"
     def packed(path): return len(gzip.compress(path.read_bytes(), 6, mtime=0))
@@ -200,6 +203,7 @@ def test_sizes(site):
     assert sum(p.stat().st_size for p in site.rglob('*') if p.is_file()) < 12e6
 
 @needs_sphinx
+@pytest.mark.ci
 @needs_browser
 def test_site_in_a_browser(site):
     "From a folder and without a network: the lab trains on the landing page, nothing overflows, axe finds nothing serious, colours follow furo's switch"
