@@ -174,7 +174,7 @@ def contradicted(source, verdict):
 def test_random_programs(lesson, name):
     ex = named(lesson, name)
 
-    @settings(max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=15, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.data())
     def holds(data):
         source = changed(data.draw(st.sampled_from(programs(lesson, name))), data)

@@ -68,10 +68,13 @@ def _fractions_cut_off(images): return images.reshape(-1, 784) // 255
                  'Which of your steps makes whole numbers of fractions?', when=_is_black_and_white)
 def _rounded(images): return (images.reshape(-1, 784).float() / 255).floor()
 
-@to_rows.mistake('The numbers are normalised to a mean of about 0, and go from -0.42 to 2.82.',
+def _is_normalised(t):
+    back = t.got*.3081 + .1307
+    return same(back, t.want, 1e-3) or same(back, t.want*255, 1e-3)
+
+@to_rows.mistake('The numbers are normalised: 0.1307 is taken away, and the rest divided by 0.3081.',
                  'That helps deep nets. Here 0 stays black, and 255 becomes 1: leave out the mean '
-                 'and the deviation.',
-                 when=lambda t: same(t.got*.3081 + .1307, t.want, 1e-3))
+                 'and the deviation.', when=_is_normalised)
 def _normalised(images): return (images.reshape(-1, 784)/255 - .1307) / .3081
 
 @to_rows.mistake('Rows and columns have changed places: what stood in row 2, column 3 is now in '

@@ -187,7 +187,7 @@ class Exercise:
         "What it takes and what it refuses, as the end of the task"
         if not self.minutes: return ''
         time = f'{self.minutes} minute' + 's'*(self.minutes > 1)
-        rule = f'refused: {" and ".join(self.refused)}' if self.refused else 'any way counts'
+        rule = f'refused: {", ".join(self.refused)}' if self.refused else 'any way counts'
         return f' ({time}, difficulty {self.difficulty} of 3; {rule}.)'
 
     def _result(self, answer, *case): return answer if self.is_value else answer(*case)
@@ -405,6 +405,12 @@ def _known(ex, attempts, wrong, code):
             diagnosis = m.diagnosis(shown_first) if callable(m.diagnosis) else m.diagnosis
             return diagnosis.replace('{wrote}', piece), m.direction
 
+def _idle(code):
+    "Diagnosis and direction for a method that stands on a line and is not called; or None"
+    name = code.idle_statement()
+    if name: return (f'`{name}` has no parentheses after it: nothing is called.',
+                     'Parentheses call a method, even if there is nothing in them.')
+
 def _stopped(failure): return f'It stops with {failure.kind}{in_line(failure)}'
 
 def _judge(ex, answer, attempts):
@@ -418,12 +424,8 @@ def _judge(ex, answer, attempts):
         error = failed[0].got
         beside = ('on another input', f'{_stopped(error)}: {error.message}'),
     order = callable(ex.right) and not inspect.isclass(ex.right) and _other_order(ex, answer)
-    found = order or _known(ex, attempts, wrong, code)
+    found = order or came and _idle(code) or _known(ex, attempts, wrong, code)
     if found: return *found, *beside
-    idle = code.idle_statement()
-    if idle and came:
-        return (f'`{idle}` has no parentheses after it: nothing is called.',
-                'Parentheses call a method, even if there is nothing in them.', *beside)
     if not callable(ex.right) and came:                  # a value: what is right is not shown
         got = came[0].got
         told = [('This came of it', shown(got))] if isinstance(got, dict) else []
@@ -432,11 +434,12 @@ def _judge(ex, answer, attempts):
     slip = came and common_slip(returned, came, ex.inputs)
     if slip: return *slip, *details_of(came[0], ex.inputs), *beside
     if failed:
-        error = failed[0].got
+        telling = next((t for t in failed if common_error(t.got, code)), failed[0])
+        error = telling.got
         said = common_error(error, code) or (f'{_stopped(error)}.', error.message)
         other = [(f'another input: {label}', text)
                  for t in came[:1] for label, text in details_of(t, ex.inputs)]
-        return *said, *details_of(failed[0], ex.inputs), *other
+        return *said, *details_of(telling, ex.inputs), *other
     n = len(attempts) - len(wrong)
     partly = (f'It is right on {n} of {len(attempts)} inputs; '
               'below is the smallest on which it differs.')

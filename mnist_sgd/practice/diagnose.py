@@ -356,7 +356,7 @@ def wrong_kind(
     if _kind(answer) == wanted: return None
     made_of = type(answer).__module__.split('.')[0] not in ('builtins', 'torch', 'functools')
     if wanted == 'class' and made_of:
-        return (f'It is a {type(answer).__name__} instance: give the class.',
+        return (f'This is an instance of {type(answer).__name__}: give the class.',
                 'Leave off the parentheses after its name.')
     if wanted == 'value' and isinstance(answer, torch.nn.Module):
         return ('This is a model, and a value is wanted.',
@@ -394,7 +394,8 @@ def no_work(
     first = wrong[0]
     constant = all(same(t.got, first.got, 0) for t in attempts)
     if constant and not all(same(t.want, first.want) for t in attempts):
-        return (f'It gives the same result whatever the input: {shown(first.got)}.',
+        result = shown(first.got).replace('\n', ', ')
+        return (f'It gives the same result whatever the input: {result}.',
                 'Which of the inputs does it ignore?')
 
 # %% ../../nbs/practice/diagnose.ipynb #practice-diagnose-kind
