@@ -1,6 +1,7 @@
 "The built wheel, alone in an empty environment"
 import os, shutil, subprocess, sys, venv
 from pathlib import Path
+from urllib.request import urlopen
 import pytest
 
 pytestmark = pytest.mark.ci
@@ -50,6 +51,21 @@ def test_course(python, tmp_path):
     written = sorted(p.name for p in (tmp_path/'mine').iterdir())
     assert written == sorted(p.name for p in (root/'nbs').glob('*.ipynb') if p.stem != 'teacher')
     assert 'site-packages' in run(python, '-c', 'from mnist_sgd.course.files import course_folder; print(course_folder())')
+
+cpu_index = 'https://download.pytorch.org/whl/cpu'
+
+def test_cpu_only(python, tmp_path):
+    "The teacher's page's way to install it without a GPU: no library of NVIDIA's, under 3 GB with JupyterLab, and it trains"
+    try: urlopen(f'{cpu_index}/torch/', timeout=10).close()
+    except OSError: pytest.skip(f'{cpu_index} cannot be reached from here')
+    venv.create(tmp_path/'env', with_pip=True)
+    bin = tmp_path/'env'/python.parent.name
+    wheel = next(python.parent.parent.parent.glob('*.whl'))
+    for what in (['torch', 'torchvision', '--index-url', cpu_index], [f'{wheel}[lab]']):
+        subprocess.run([bin/'python', '-m', 'pip', 'install', '-q', *what], check=True)
+    assert not [*(tmp_path/'env').rglob('*cudart*')]
+    assert sum(p.stat().st_size for p in (tmp_path/'env').rglob('*') if p.is_file()) < 3e9
+    subprocess.run([bin/'mnist_sgd', '--source', 'offline', '--epochs', '1'], check=True)
 
 def test_console_script(python):
     res = subprocess.run([python.parent/'mnist_sgd', '--source', 'offline', '--epochs', '20'], capture_output=True, text=True)

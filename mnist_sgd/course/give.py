@@ -38,13 +38,13 @@ def _keeps(cells, i):
     "Is cell `i` part of a learner's copy?"
     cell = cells[i]
     source = cell['source']
-    if cell.get('id') == 'badges' or re.match(r'#\| *default_exp', source): return False
+    if cell.get('id') == 'badges' or source and not _marks.sub('', source).strip(): return False
     if not re.match(r'#\| *hide\b', source) or not _is_test(source): return True
     bound, _, star = cell_names(source)
     later = [cell_names(c['source'])[1] for c in cells[i+1:] if c['cell_type'] == 'code']
     return star or bool(bound & set().union(*later))
 
-_marks = re.compile(r'^#\| *(?:export|exporti|hide|slow|eval: *\w+)\b.*\n?', re.M)
+_marks = re.compile(r'^#\| *(?:default_exp|export|exporti|hide|slow|eval: *\w+)\b.*\n?', re.M)
 _revealing = re.compile(r'^(?:ex\.\w+\.(?:check|solution|hint)|progress|\w+\.reveal)\(', re.M)
 
 def _links(text, names):
