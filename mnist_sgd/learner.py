@@ -173,9 +173,6 @@ def get_dls(
     seed:int|None=None,  # Seed of the orders
 ) -> DataLoaders:
     "Training and validation batches of `data` for a `Learner`, on the device that `data` is on"
-    train_rows, valid_rows = DigitRows(data.train_x, data.train_y), DigitRows(data.valid_x, data.valid_y)
-    train_dl = DigitLoader(train_rows, batch_size, shuffle, seed)
-    return DataLoaders(train_dl, DigitLoader(valid_rows, batch_size), device=data.train_x.device)
     train_dl = DigitLoader(DigitRows(data.train_x, data.train_y), batch_size, shuffle, seed)
     valid_dl = DigitLoader(DigitRows(data.valid_x, data.valid_y), batch_size)
     return DataLoaders(train_dl, valid_dl, device=data.train_x.device)
