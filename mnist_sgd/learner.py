@@ -18,6 +18,7 @@ from . import loop
 from .data import Digits, TensorLoader
 from .init import linear1
 from .loss import batch_accuracy, mnist_loss
+from .machine.threads import one_thread
 from .optimizer import BasicOptim, train_epoch
 
 # %% ../nbs/06_learner.ipynb #digit-rows
@@ -184,6 +185,7 @@ def _look(loss, model, params, data):
     return SimpleNamespace(loss=loss.item(), accuracy=accuracy.item(),
                            params=torch.cat([p.detach().flatten() for p in params]).cpu())
 
+@one_thread
 def watch_steps(
     train,  # Function that trains on the batches it is given and returns their mean loss
     model,  # Function from pictures to scores
@@ -196,6 +198,7 @@ def watch_steps(
     return [_look(train([batch]), model, params, data) for batch in dl]
 
 # %% ../nbs/06_learner.ipynb #7b2bbcfe
+@one_thread
 def watch_learner(
     learn, # `Learner` with batches from `get_dls`
     lr,    # Learning rate

@@ -3,7 +3,7 @@ import copy, re
 import nbformat, pytest
 from test_project import code_cells, root, tool
 
-lessons = ['05_optimizer', '07_live', '08_sweep']
+lessons = ['05_optimizer', '07_live', '08_sweep', '09_beyond']
 pages = []
 each_lesson = pytest.mark.parametrize('name', lessons)
 each = pytest.mark.parametrize('name', [*lessons, *pages])
@@ -18,6 +18,8 @@ answers = {
                      'e7c27965': 'how long do the steps become?', '896914f6': 'Three goals'},
     '08_sweep': {'c888ce1e': 'Find the largest lr', 'rates': 'how many epochs does a *tenth*', 'lr-found': 'What happens to its suggestion?',
                  'b52c68ff': 'how much closer together are the arrows?'},
+    '09_beyond': {'best-line': 'how far does a line get', 'thirty-units': 'will you see thirty little threes', 'from-zeros': 'what will the net do',
+                  '2e90bc50': 'Three things to find'},
     '07_live': {'c7ef233b': 'Questions to investigate', '97e1e1f7': 'Questions to investigate'},
 }
 

@@ -498,7 +498,7 @@ def test_touch_and_stop(chrome, built):
         seen = set()
         for _ in range(3):
             page.locator('#theme').tap()
-            seen.add(page.evaluate('getComputedStyle(document.body).getPropertyValue("--sgd-purple")'))
+            seen.add(page.evaluate('getComputedStyle(document.body).getPropertyValue("--sgd-three")'))
         assert seen == {'#542788', '#b2abd2'}
 
 @needs_browser

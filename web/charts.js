@@ -25,11 +25,18 @@ function up({ low = 0, high = 1, log = false }, height) {
   return log ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low)
 }
 
+/** In words that can be read at a glance, where there are any */
+function power(n) {
+  const raised = [...`${n}`].map(c => (c === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[c])).join('')
+  return n >= -4 && n <= 4 ? general(10 ** n) : `10${raised}`
+}
+
 function ticks({ low = 0, high = 1, log = false }) {
   if (!log) return [low, (low + high) / 2, high].map(v => [v, general(v, 3)])
-  const raised = n => [...`${n}`].map(c => (c === '-' ? '⁻' : '⁰¹²³⁴⁵⁶⁷⁸⁹'[c])).join('')
-  const powers = [low, Math.sqrt(low * high), high].map(v => Math.round(Math.log10(v)))
-  return powers.map(n => [10 ** n, `10${raised(n)}`])
+  const [bottom, top] = [low, high].map(v => Math.round(Math.log10(v)))
+  const every = Math.max(1, Math.ceil((top - bottom) / 3))
+  const powers = Array.from({ length: Math.floor((top - bottom) / every) + 1 }, (_, i) => top - i * every)
+  return powers.map(n => [10 ** n, power(n)])
 }
 
 function lineStyle(g, { role = 'validation' }) {
@@ -93,7 +100,9 @@ function drawKey(g, curve, i) {
 function drawAxes(g, palette, chart) {
   const { curves = [], xName = '', xEnd = 1, here = null } = chart
   const height = g.bottom - g.top
-  const rows = [0, 1, 2, 3, 4].map(i => `M${g.left} ${g.top + (height / 4) * i}H${g.right}`).join('')
+  const quarters = [0, 1, 2, 3, 4].map(i => g.top + (height / 4) * i)
+  const heights = chart.log ? ticks(chart).map(([v]) => g.bottom - height * up(chart, v)) : quarters
+  const rows = heights.map(y => `M${g.left} ${general(y)}H${g.right}`).join('')
   const marks = ticks(chart).map(([v, words]) => {
     const y = (g.bottom + 4 - height * up(chart, v)).toFixed(0)
     return `<text x="${g.left - 5}" y="${y}" text-anchor="end">${words}</text>`
@@ -102,7 +111,7 @@ function drawAxes(g, palette, chart) {
   const ghosts = curves.filter(c => c.ghost).map(c => drawCurve(g, chart, c)).join('')
   const style = `fill:none;stroke:${g.roles.beside};opacity:.55;cursor:pointer`
   const x = (g.left + ((g.right - g.left) * here) / xEnd).toFixed(0)
-  const line = `<path class="here" d="M${x} ${g.top}v${height}" stroke="currentColor" stroke-width="2" opacity=".5"/>`
+  const line = `<path class="here" d="M${x} ${g.top}v${height}" style="stroke:${g.roles.here}" stroke-width="2"/>`
   return [
     `<path d="${rows}" stroke="currentColor" opacity=".2"/>`, ...marks, `<text x="${g.left}" y="196">0</text>`, right,
     ghosts && `<g class="ghosts" style="${style}">${ghosts}</g>`,
@@ -217,10 +226,9 @@ function gradientChart(diagnostics, epochs) {
   const norms = diagnostics.map(d => d.gradNorm)
   const logs = norms.filter(v => v > 0 && v < Infinity).map(Math.log10)
   const top = Math.ceil(Math.max(1, ...logs))
-  const bottom = top % 2 ? -5 : -6 // so that the middle is a power of ten too
   return {
     title: `size of the gradient ${general(norms.at(-1), 2)}`, curves: [{ values: norms, role: 'training' }],
-    xName: 'epoch', xEnd: epochs, low: 10 ** bottom, high: 10 ** top, log: true,
+    xName: 'epoch', xEnd: epochs, low: 1e-4, high: 10 ** top, log: true,
   }
 }
 

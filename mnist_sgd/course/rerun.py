@@ -56,7 +56,7 @@ def _child():
     for name in job['exercises']:
         lesson = course_exercises()[name][3:]
         module = importlib.import_module(f'mnist_sgd.exercises.{lesson}')
-        verdicts.append(getattr(module, name).check(names.get(name)).data)
+        verdicts.append(getattr(module, name).check(names.get(name, ...)).data)
     json.dump(verdicts, out)
     out.flush()
     os._exit(0)

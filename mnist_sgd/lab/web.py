@@ -31,9 +31,9 @@ def field_facts(
 # %% ../../nbs/lab/web.ipynb #web-geometry
 geometry = dict(width=270, height=222, left=40, right=260, top=30, bottom=180,   # a chart, and the field in it
                 points=50, ghost_points=24,                                      # so many of a curve are drawn
-                roles={role: inks[color] for role, color in roles.items()}, dashes=dashes)
+                roles=inks, dashes=dashes)
 
-def theme_colors() -> dict: # `{'light': {'orange': '#b35806', ...}, 'dark': ...}`
+def theme_colors() -> dict: # `{'light': {'seven': '#b35806', ...}, 'dark': ...}`
     "What the charts' colours are on a light page and on a dark one"
     light = re.findall(r'var\(--sgd-(\w+),(#\w+)\)', ' '.join(inks.values()))
     dark = re.findall(r'--sgd-(\w+):(#\w+)', page_style)
