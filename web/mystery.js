@@ -8,7 +8,7 @@ export function mysteryCharts(facts, first, batch, everLit) {
   const axis = { xName: 'batch', xEnd: first.batch.length - 1, here: batch }
   const accuracy = { values: first.accuracy, label: 'accuracy' }
   const curves = [{ values: first.meanP, role: 'beside', label: 'mean p' }, accuracy]
-  const gradient = { curves: [{ values: first.gradNorm, role: 'training' }], low: 1e-5, high: 10, log: true }
+  const gradient = { curves: [{ values: first.gradNorm, role: 'training' }], low: 1e-4, high: 10, log: true }
   return [
     { title: 'how sure, and how right', curves, strip: first.threes.slice(1), ...axis },
     { title: 'size of the gradient', ...gradient, ...axis },
