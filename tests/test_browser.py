@@ -242,8 +242,8 @@ def ask_kernel(page, code):
         future.onIOPub = m => { if (m.content.text) text += m.content.text }; await future.done; return text }''', code)
 
 def test_kernel_answers_during_a_run(page):
-    box(page, 'epochs').fill('3000'); box(page, 'epochs').press('Enter')
-    page.wait_for_function('+document.querySelector(".jp-OutputArea .mnist-sgd [data-epoch]").dataset.epochs == 3000', timeout=30_000)
+    box(page, 'epochs').fill('20000'); box(page, 'epochs').press('Enter')
+    page.wait_for_function('+document.querySelector(".jp-OutputArea .mnist-sgd [data-epoch]").dataset.epochs == 20000', timeout=30_000)
     assert ask_kernel(page, 'print(6*7)').strip() == '42'
     assert page.evaluate('[...document.querySelectorAll(".jp-OutputArea .mnist-sgd button")].find(b => b.innerText == "stop").classList.contains("mod-warning")')
     lab(page).get_by_role('button', name='stop').click()
