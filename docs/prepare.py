@@ -82,7 +82,7 @@ def fit(nb, name):
 # What stands around them
 
 lessons = [path.stem for path in tool.notebooks() if re.match(r'\d\d_', tool.name_of(path))]
-beside = ['bug_lab', 'misconceptions', 'from_the_book', 'lab']
+beside = sorted(p.stem for p in tool.nbs.glob('*.ipynb') if p.stem not in lessons and p.stem != 'index')
 
 def needs(lesson):
     "Which earlier lessons the code of `lesson` imports, and which package beyond PyTorch, as Markdown"
@@ -109,7 +109,7 @@ def landing_page(parts):
     "One sentence, the lab, where to start, the map of lessons"
     title, sentence = re.match(r'# (.*)\n+> (.*)', parts['']).groups()
     course, _, _ = parts['The course'].partition('\n\nBehind the lessons')
-    table, *others = course.split('\n\n')
+    before, table, *others = course.split('\n\n')
     rows = [row.rstrip('| ') for row in table.split('\n')]
     extra = ['needs', '---', *map(needs, lessons)]
     if len(rows) != len(extra): raise ValueError(f'nbs/index.ipynb: {len(rows) - 2} rows in the map, but {len(lessons)} lessons')
@@ -117,7 +117,7 @@ def landing_page(parts):
     return '\n\n'.join([
         f'---\nmyst: {{html_meta: {{description: {json.dumps(sentence)}}}}}\n---', f'# {title}', f'{sentence}.', '```{raw} html\n:file: lab.html\n```',
         f'**[Start here: lesson 00]({lessons[0]}.ipynb)**. Or [install the course](install.md), and run it on your own machine.',
-        '## The course', table, *others,
+        '## The course', before, table, *others,
         toctree('Lessons', map(numbered, lessons)), toctree('Beside the lessons', beside), toctree('The rest', ['install', 'behind', 'reference/index'])])
 
 def packages():

@@ -133,9 +133,11 @@ def readme_text():
     nb.metadata['language_info'] = dict(name='python')
     exporter = MarkdownExporter(preprocessors=[RegexRemovePreprocessor(patterns=[r'#\| *hide\b'], enabled=True)])
     text, _ = exporter.from_notebook_node(nb)
-    cfg = settings()                                       # what only the README shows stands in a comment
-    site = f"https://{cfg['user']}.github.io/{cfg['repo']}/"
-    text = re.sub(r'<!-- README: (.*?) -->', lambda m: m[1].replace('{site}', site), text, flags=re.S)
+    cfg = settings()
+    chart = f"""![A hand drags lr: loss, accuracy and the image of the weights follow](../docs/images/drag_lr.svg)
+
+[Drag it yourself, in the page](https://{cfg['user']}.github.io/{cfg['repo']}/): nothing to install."""
+    text = text.replace('<!-- In README.md, the moving chart stands here -->', chart)
     def from_root(m):  # links are relative to nbs/ in the notebook, to the root in README.md
         target = m.group(2)
         if re.match(r'\w+:|#', target): return m.group(0)
