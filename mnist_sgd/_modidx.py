@@ -2023,6 +2023,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'mnist_sgd/practice/limit.py'),
                                           'mnist_sgd.practice.limit._imports': ( 'practice/limit.html#_imports',
                                                                                  'mnist_sgd/practice/limit.py'),
+                                          'mnist_sgd.practice.limit._let_it_come': ( 'practice/limit.html#_let_it_come',
+                                                                                     'mnist_sgd/practice/limit.py'),
                                           'mnist_sgd.practice.limit._work_of': ( 'practice/limit.html#_work_of',
                                                                                  'mnist_sgd/practice/limit.py'),
                                           'mnist_sgd.practice.limit.within': ('practice/limit.html#within', 'mnist_sgd/practice/limit.py')},
