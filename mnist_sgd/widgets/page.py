@@ -87,7 +87,7 @@ def alert_html(
     library = (os.path.dirname(os.__file__), 'site-packages', 'dist-packages',
                os.path.dirname(mnist_sgd.__file__))
     own = [f for f in traceback.extract_tb(error.__traceback__)
-           if not f.filename.startswith('<') and not any(part in f.filename for part in library)]
+           if not f.filename.startswith(('<string', '<frozen')) and not any(part in f.filename for part in library)]
     where = f'<br>in <code>{html.escape(own[-1].line or own[-1].name)}</code>' if own else ''
     note = '<br>The picture is of an earlier run.' if older else ''
     return (f'<p role="alert" style="margin:0"><b>{type(error).__name__}</b>: '
