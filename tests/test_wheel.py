@@ -12,7 +12,7 @@ def python(tmp_path_factory):
     "The Python of an environment that holds the wheel and what it requires"
     d = tmp_path_factory.mktemp('wheel')
     source = d/'source'
-    shutil.copytree(root, source, ignore=shutil.ignore_patterns('.git', '.venv', '*.egg-info', 'build', 'dist', 'tests'))
+    shutil.copytree(root, source, ignore=shutil.ignore_patterns('.git', '.venv', '*.egg-info', '__pycache__', 'node_modules', 'build', 'dist', 'tests'))
     subprocess.run([sys.executable, '-m', 'build', '--wheel', '--outdir', d, source], check=True)
     venv.create(d/'env', with_pip=True)
     bin = d/'env'/('Scripts' if sys.platform == 'win32' else 'bin')
