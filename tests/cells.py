@@ -120,7 +120,7 @@ def main():
     failed = 0
     os.environ.update(quiet)
     with tempfile.TemporaryDirectory() as folder:
-        jobs = ((name, make_job(Path(folder)/name, name, installed='--installed' in sys.argv)) for name in names)
+        jobs = ((name, make_job(Path(folder)/name.replace('/', '.'), name, installed='--installed' in sys.argv)) for name in names)
         for name, result, _ in forked(jobs):
             if result['error']: print(f"{name}: {result['text']}", flush=True)
             failed += bool(result['error'])
