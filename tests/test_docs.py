@@ -134,13 +134,8 @@ def make(clone, site):
     assert res.returncode == 0, res.stderr[-3000:]
 
 def clone(folder):
-    "A copy of what is tracked"
-    tracked = subprocess.run(['git', 'ls-files', '-z'], cwd=root, capture_output=True, text=True).stdout
-    names = [n for n in tracked.split('\0') if n] or [str(p.relative_to(root)) for f in ('docs', 'nbs', 'mnist_sgd', 'web', 'tools') for p in (root/f).rglob('*.*')]
-    for name in names:
-        (folder/name).parent.mkdir(parents=True, exist_ok=True)
-        if (root/name).is_file(): shutil.copy(root/name, folder/name)
-    return folder
+    "A copy of the project, without environments and what was built in it"
+    return shutil.copytree(root, folder, ignore=shutil.ignore_patterns('.*', '__pycache__', '*.egg-info', '_*source', 'node_modules', 'build', 'dist'))
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):

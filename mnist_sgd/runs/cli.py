@@ -61,10 +61,10 @@ def main(
     try: return _train(Recipe(**args), path, checkpoint, resume)
     except ValueError as e:  # `DataError` is one, too
         if not _rank(): parser.error(str(e))
-        print(f'{_rank()}: {e}', file=sys.stderr)
+        sys.stderr.write(f'{_rank()}: {e}\n')  # at once: other ranks write beside it
         return 2
     except ConnectionError as e:
-        print(f'{_rank()}: {e}', file=sys.stderr)
+        sys.stderr.write(f'{_rank()}: {e}\n')
         return 1
     except KeyboardInterrupt:
         print('stopped')
