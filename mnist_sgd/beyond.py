@@ -6,6 +6,7 @@
 __all__ = ['small_net', 'ten_digits', 'confusion', 'digit_epochs', 'Accumulate', 'average_grads']
 
 # %% ../nbs/09_beyond.ipynb #d95e7e40
+from collections.abc import Iterable, Iterator
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -15,10 +16,10 @@ from .optimizer import BasicOptim, train_epoch
 
 # %% ../nbs/09_beyond.ipynb #d0f52716
 def small_net(
-    inputs=28*28, # Numbers in a picture
-    hidden=30,    # Hidden units; 0 for a line
-    outputs=1,    # Scores for a picture
-): # `nn.Module`
+    inputs:int=28*28, # Numbers in a picture
+    hidden:int=30,    # Hidden units; 0 for a line
+    outputs:int=1,    # Scores for a picture
+) -> nn.Module:
     "Two layers with a ReLU between them"
     if hidden < 0: raise ValueError(f"hidden={hidden}: give a whole number from 0 up")
     if hidden == 0: return nn.Linear(inputs, outputs)
@@ -26,8 +27,8 @@ def small_net(
 
 # %% ../nbs/09_beyond.ipynb #f80c8521
 def ten_digits(
-    n_valid=360, # So many, the last ones, to check with
-): # Pictures `[n,64]` and labels `[n]`, from 0 to 9, to train on; then those to check with
+    n_valid:int=360, # So many, the last ones, to check with
+) -> tuple:          # Images `[n,64]` and labels `[n]` to train on; then those to check with
     "scikit-learn's small handwritten digits, all ten, from 0 (black) to 1 (white)"
     from sklearn.datasets import load_digits
     d = load_digits()
@@ -38,9 +39,9 @@ def ten_digits(
 
 # %% ../nbs/09_beyond.ipynb #6971180a
 def confusion(
-    preds,   # Scores, `[n,k]`
-    targets, # Labels, `[n]`, whole numbers from 0 to k-1
-): # Counts, `[k,k]`: row for what it is, column for what it is taken for
+    preds:torch.Tensor,   # Scores, `[n,k]`
+    targets:torch.Tensor, # Labels, `[n]`, whole numbers from 0 to k-1
+) -> torch.Tensor:        # Counts, `[k,k]`: row for what it is, column for what it is taken for
     "How often each digit is taken for which; raises `ValueError` for shapes that do not fit"
     if preds.dim() != 2 or targets.shape != preds.shape[:1]: raise ValueError(
         f"preds have shape {list(preds.shape)} but targets {list(targets.shape)}: "
@@ -51,11 +52,11 @@ def confusion(
 # %% ../nbs/09_beyond.ipynb #621a4630
 @one_thread
 def digit_epochs(
-    hidden=30, # Hidden units; 0 for a line
-    lr=.3,     # Learning rate
-    epochs=30, # Passes over the 1,437 digits
-    seed=0,    # Seed of the weights and of the order
-): # Generator of dicts: hidden, lr, accs, confusion, silent (units), weights (of the first layer)
+    hidden:int=30, # Hidden units; 0 for a line
+    lr:float=.3,   # Learning rate
+    epochs:int=30, # Passes over the 1,437 digits
+    seed:int=0,    # Seed of the weights and of the order
+) -> Iterator:     # Dicts: hidden, lr, accs, confusion, silent (units), weights (first layer)
     "Train a small net on `ten_digits`: a state before the first step, then one after each epoch"
     train_x, train_y, valid_x, valid_y = ten_digits()
     with torch.random.fork_rng(devices=[]):
@@ -78,8 +79,8 @@ def digit_epochs(
 class Accumulate:
     "An optimizer in which every `n`-th step moves, by the mean of the last `n` gradients"
     def __init__(self,
-        opt, # `BasicOptim`, which makes the moves
-        n,   # Batches in a move; they should be equally large
+        opt:BasicOptim, # Makes the moves
+        n:int,          # Batches in a move; they should be equally large
     ):
         if n < 1: raise ValueError(f"n={n}: give a whole number above 0")
         self.opt, self.n = opt, n
@@ -97,7 +98,7 @@ class Accumulate:
 # %% ../nbs/09_beyond.ipynb #f1dd4a47
 @torch.no_grad()
 def average_grads(
-    models, # Copies of one model, each after its own `backward`
+    models:Iterable, # Copies of one model, each after its own `backward`
 ):
     "Give every copy the mean of their gradients; raises `ValueError` where one has none"
     for params in zip(*(m.parameters() for m in models)):

@@ -7,8 +7,10 @@ __all__ = ['Digits', 'load_data', 'session_data', 'show_digits', 'TensorLoader',
 
 # %% ../nbs/00_data.ipynb #0e511406
 import contextlib, io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+import numpy as np
 import torch
 from .digits.sources import chosen_last, find_rows, remember, sizes
 
@@ -23,15 +25,20 @@ class Digits:
     source: str           # 'mnist' or 'offline'
 
     @classmethod
-    def from_rows(cls, rows, source):
-        "Split uint8 `rows` `[14434,784]` by `sizes`"
+    def from_rows(cls,
+        rows:np.ndarray, # uint8 `[14434,784]`
+        source:str,      # 'mnist' or 'offline'
+    ) -> 'Digits':
+        "Split `rows` by `sizes`"
         x = torch.from_numpy(rows).float().div_(255)
         t3, t7, v3, v7 = sizes.values()     # 6131, 6265, 1010, 1028
         labels = (t3, 1.), (t7, 0.), (v3, 1.), (v7, 0.)
         y = torch.cat([torch.full((n, 1), label) for n, label in labels])
         return cls(x[:t3+t7], y[:t3+t7], x[t3+t7:], y[t3+t7:], source)
 
-    def to(self, device):
+    def to(self,
+        device:str|torch.device, # Such as 'cpu' or 'cuda'
+    ) -> 'Digits':
         "The same digits on `device`"
         tensors = (self.train_x, self.train_y, self.valid_x, self.valid_y)
         return Digits(*(t.to(device) for t in tensors), self.source)
@@ -42,10 +49,10 @@ class Digits:
 
 # %% ../nbs/00_data.ipynb #9262d28b
 def load_data(
-    source='auto', # 'mnist', 'offline', or 'auto': MNIST where it can be had, else offline
-    path=None,     # Folder or file of MNIST, or 'offline'; else what MNIST_SGD_DATA says
-    device='cpu',  # Where the tensors live
-): # `Digits`
+    source:str='auto',  # 'mnist', 'offline', or 'auto': MNIST where it can be had, else offline
+    path:str|None=None, # Folder or file of MNIST, or 'offline'; else what MNIST_SGD_DATA says
+    device:str='cpu',   # Where the tensors live
+) -> Digits:
     "3s and 7s as tensors; raises `DataError` where they are damaged or not to be had"
     data = Digits.from_rows(*find_rows(source, path)).to(device)
     remember(source, path)
@@ -57,15 +64,15 @@ def _kept(source, path, variable, quiet):
         return Digits.from_rows(*find_rows(source, path))
 
 def session_data(
-    source='auto', # 'mnist', 'offline', or 'auto': what `load_data` was given last
-): # `Digits` on the CPU, read once
+    source:str='auto', # 'mnist', 'offline', or 'auto': what `load_data` was given last
+) -> Digits:           # On the CPU, read once
     "The images that the lab and the exercises use; a new MNIST_SGD_DATA counts at once"
     return _kept(*chosen_last(source))
 
 # %% ../nbs/00_data.ipynb #5a3d6d07
 def show_digits(
-    x,      # Pictures, `[n,784]`
-    cols=8, # Pictures in a row
+    x:torch.Tensor, # Pictures, `[n,784]`
+    cols:int=8,     # Pictures in a row
 ):
     "Draw pictures in a grid"
     import matplotlib.pyplot as plt
@@ -79,11 +86,11 @@ def show_digits(
 class TensorLoader:
     "Batches of `x` with `y`; the last batch may be shorter"
     def __init__(self,
-        x,              # Pictures, `[N,784]`
-        y,              # Labels, one a row
-        batch_size=256, # Rows in a batch
-        shuffle=False,  # A new order in every epoch?
-        seed=None,      # Seed of the orders; without one torch's own generator draws them
+        x:torch.Tensor,     # Pictures, `[N,784]`
+        y:torch.Tensor,     # Labels, one a row
+        batch_size:int=256, # Rows in a batch
+        shuffle:bool=False, # A new order in every epoch?
+        seed:int|None=None, # Seed of the orders; without one torch's own generator draws them
     ):
         if len(x) != len(y):
             raise ValueError(f"{len(x)} pictures but {len(y)} labels: "
@@ -113,16 +120,16 @@ class TensorLoader:
 
 # %% ../nbs/00_data.ipynb #e2ad88a7
 def share_of_threes(
-    dl, # Loader, or any list of batches
-): # `[n_batches]`, 1 where a batch is all threes
+    dl:Iterable,   # Loader, or any list of batches
+) -> torch.Tensor: # `[n_batches]`, 1 where a batch is all threes
     "Share of threes in each batch"
     return torch.stack([yb.mean() for _, yb in dl])
 
 # %% ../nbs/00_data.ipynb #mosaic
 def mosaic(
-    x,       # Pictures, `[n,784]`
-    cols=32, # Pictures in a row
-): # One picture, `[rows*28,cols*28]`
+    x:torch.Tensor, # Pictures, `[n,784]`
+    cols:int=32,    # Pictures in a row
+) -> torch.Tensor:  # One picture, `[rows*28,cols*28]`
     "Pictures side by side, row by row; the rest of the last row stays black"
     rows = -(-len(x) // cols)
     tiles = torch.zeros(rows*cols, 28*28)
@@ -131,8 +138,8 @@ def mosaic(
 
 # %% ../nbs/00_data.ipynb #8ef8f1fb
 def careless_error(
-    preds,   # Predictions from 0 to 1
-    targets, # Labels, 1 for a three and 0 for a seven
-): # Scalar tensor
+    preds:torch.Tensor,   # Predictions from 0 to 1
+    targets:torch.Tensor, # Labels, 1 for a three and 0 for a seven
+) -> torch.Tensor:        # Scalar
     "Mean distance of `preds` from `targets`; takes any shapes, which is the trap"
     return (preds - targets).abs().mean()

@@ -6,17 +6,17 @@
 __all__ = ['calc_grad', 'odometer', 'linear_grad']
 
 # %% ../nbs/03_grad.ipynb #9609b48e
-from types import SimpleNamespace
-import torch
+from collections.abc import Callable
+import torch, types
 from .loss import mnist_loss
 
 # %% ../nbs/03_grad.ipynb #0178195b
 def calc_grad(
-    xb:torch.Tensor,      # Pictures, `[n,784]`
-    yb:torch.Tensor,      # Labels, `[n,1]`
-    model,                # Function from pictures to scores
-    loss_func=mnist_loss, # Function from scores and labels to a scalar tensor
-) -> torch.Tensor:        # The loss, a scalar
+    xb:torch.Tensor,               # Pictures, `[n,784]`
+    yb:torch.Tensor,               # Labels, `[n,1]`
+    model:Callable,                # Function from pictures to scores
+    loss_func:Callable=mnist_loss, # Function from scores and labels to a scalar tensor
+) -> torch.Tensor:                 # The loss, a scalar
     "Predict, measure, and go `backward`: adds the gradient to each parameter's `.grad`"
     loss = loss_func(model(xb), yb)
     loss.backward()
@@ -43,8 +43,8 @@ def odometer(
         try: moves[press]()
         except Exception as e: error = f'{press} failed, as .grad is None before backward(): {e}'
         stored = None if weights.grad is None else weights.grad.clone()
-        yield SimpleNamespace(press=press, loss=loss().item(), stored=stored, error=error,
-                              fresh=torch.autograd.grad(loss(), weights)[0])
+        yield types.SimpleNamespace(press=press, loss=loss().item(), stored=stored, error=error,
+                                    fresh=torch.autograd.grad(loss(), weights)[0])
 
 # %% ../nbs/03_grad.ipynb #98ce6d47
 def linear_grad(

@@ -6,6 +6,7 @@
 __all__ = ['DigitRows', 'DigitLoader', 'DigitLoss', 'get_dls', 'watch_steps', 'watch_learner', 'four_rungs', 'rung_gaps']
 
 # %% ../nbs/06_learner.ipynb #6a548b98
+from collections.abc import Callable, Iterable
 from itertools import islice
 from types import SimpleNamespace
 import torch
@@ -35,7 +36,7 @@ class DigitRows:
 
     @classmethod
     def from_items(cls,
-        items, # Images, or pairs of an image and its label
+        items:Iterable, # Images, or pairs of an image and its label
     ) -> 'DigitRows':
         "Rows of images `[784]` or `[28,28]`; raises `ValueError` for what is no image from 0 to 1"
         pairs = [i if isinstance(i, tuple) else (i,) for i in items]
@@ -56,7 +57,7 @@ class DigitRows:
     def items(self): return L(self[i] for i in range(len(self)))
 
     def to(self,
-        device, # Such as 'cpu' or 'cuda'
+        device:str|torch.device, # Such as 'cpu' or 'cuda'
     ) -> 'DigitRows':
         "The same rows on `device`"
         return DigitRows(self.x.to(device), None if self.y is None else self.y.to(device))
@@ -66,9 +67,9 @@ class DigitRows:
         return DigitRows(self.x[:0].clone(), None if self.y is None else self.y[:0].clone())
 
     def decode(self,
-        row,       # `[1,28,28]`, and label 0 or 1 where there is one
-        full=True, # fastai's word for: all the way
-    ) -> tuple:    # Image, and '3' or '7'
+        row:tuple,      # `[1,28,28]`, and label 0 or 1 where there is one
+        full:bool=True, # fastai's word for: all the way
+    ) -> tuple:         # Image, and '3' or '7'
         "What to show for a row"
         image, *label = row
         return (image, *(Category(self.vocab[int(y)]) for y in label))
@@ -80,11 +81,11 @@ _item_methods = set(TfmdDL._methods) - {'after_item', 'before_batch', 'after_bat
 class DigitLoader(TfmdDL, TensorLoader):
     "fastai's own loader, with the batches of a `TensorLoader`"
     def __init__(self,
-        dataset,       # `DigitRows`, or images, or pairs of an image and its label
-        bs=256,        # Rows in a batch
-        shuffle=False, # A new order in every epoch?
-        seed=None,     # Seed of the orders; without one torch's own generator draws them
-        **kwargs,      # For fastai's `TfmdDL`
+        dataset:Iterable,   # `DigitRows`, or images, or pairs of an image and its label
+        bs:int=256,         # Rows in a batch
+        shuffle:bool=False, # A new order in every epoch?
+        seed:int|None=None, # Seed of the orders; without one torch's own generator draws them
+        **kwargs,           # For fastai's `TfmdDL`
     ):
         rows = dataset if isinstance(dataset, DigitRows) else DigitRows.from_items(dataset)
         TfmdDL.__init__(self, rows, bs=bs, shuffle=shuffle, **kwargs | dict(num_workers=0))
@@ -93,12 +94,12 @@ class DigitLoader(TfmdDL, TensorLoader):
                               bs, shuffle, seed)
         if self.device is not None: self.to(self.device)
 
-    def new(self, dataset=None, cls=None, **kwargs):
+    def new(self, dataset:Iterable|None=None, cls:type|None=None, **kwargs) -> 'DigitLoader':
         "A loader like this one, for other rows, or in another order"
         return super().new(dataset, cls, **dict(seed=self.seed) | kwargs)
 
     def to(self,
-        device, # Such as 'cpu' or 'cuda'
+        device:str|torch.device, # Such as 'cpu' or 'cuda'
     ):
         "Move all rows to `device`, once"
         super().to(device)
@@ -127,7 +128,7 @@ class DigitLoader(TfmdDL, TensorLoader):
             for batch in TensorLoader.__iter__(self): yield self.after_batch(batch)
             self.after_iter()
 
-    def decode(self, b):
+    def decode(self, b:tuple) -> tuple:
         "Rows of pixels as images, labels as categories; raises `ValueError` for scores as labels"
         x, *labels = to_cpu(self.after_batch.decode(b))
         for y in labels:
@@ -187,12 +188,12 @@ def _look(loss, model, params, data):
 
 @one_thread
 def watch_steps(
-    train,  # Function that trains on the batches it is given and returns their mean loss
-    model,  # Function from pictures to scores
-    params, # What `train` changes
-    data,   # `Digits`
-    dl,     # Batches
-): # What each step left behind: `loss`, `accuracy`, and `params` `[785]`
+    train:Callable,  # Function that trains on the batches it is given and returns their mean loss
+    model:Callable,  # Function from pictures to scores
+    params:Iterable, # What `train` changes
+    data:Digits,     # What to train on and to check with
+    dl:Iterable,     # Batches
+) -> list:           # What each step left behind: `loss`, `accuracy`, and `params` `[785]`
     "Train batch by batch, and look after each"
     params = list(params)
     return [_look(train([batch]), model, params, data) for batch in dl]
@@ -200,10 +201,10 @@ def watch_steps(
 # %% ../nbs/06_learner.ipynb #7b2bbcfe
 @one_thread
 def watch_learner(
-    learn, # `Learner` with batches from `get_dls`
-    lr,    # Learning rate
-    data,  # `Digits`
-): # What each step left behind, as in `watch_steps`
+    learn:object, # A `Learner` with batches from `get_dls`
+    lr:float,     # Learning rate
+    data:Digits,  # What to train on and to check with
+) -> list:        # What each step left behind, as in `watch_steps`
     "Let `learn` fit for an epoch, and look after each batch"
     from fastai.callback.core import Callback
     steps = []
@@ -216,11 +217,11 @@ def watch_learner(
 
 # %% ../nbs/06_learner.ipynb #7f4d9098
 def four_rungs(
-    data,          # `Digits`
-    lr=.3,         # Learning rate
-    shuffle=False, # Shuffled batches? The same for all four
-    seed=42,       # Seed of the start and of the order
-): # By rung: what each of the 49 steps of an epoch left behind
+    data:Digits,        # What to train on and to check with
+    lr:float=.3,        # Learning rate
+    shuffle:bool=False, # Shuffled batches? The same for all four
+    seed:int=42,        # Seed of the start and of the order
+) -> dict:              # By rung: what each of the 49 steps of an epoch left behind
     "An epoch by hand, with `BasicOptim`, with fastai's `SGD` and with `Learner`"
     from fastai.learner import Learner
     from fastai.optimizer import SGD
@@ -245,8 +246,8 @@ def four_rungs(
             "fastai's SGD": by_optim(SGD), 'Learner': watch_learner(learn, lr, data)}
 
 def rung_gaps(
-    rungs, # As `four_rungs` gives them
-): # 49 numbers
+    rungs:dict, # As `four_rungs` gives them
+) -> list:      # 49 numbers
     "After each step: the largest difference of a parameter between a rung and the loop by hand"
     return [max((other.params - hand.params).abs().max().item() for other in others)
             for hand, *others in zip(*rungs.values(), strict=True)]

@@ -6,6 +6,7 @@
 __all__ = ['loop_lines', 'Frame', 'step_through', 'train_epoch', 'validate_epoch']
 
 # %% ../nbs/04_loop.ipynb #1ed6db62
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 import torch
 from .grad import calc_grad
@@ -75,11 +76,11 @@ def _note(press, done):
 
 # %% ../nbs/04_loop.ipynb #98bb03a3
 def step_through(
-    presses, # Names of lines, such as `('batch', 'predict')`
-    dl,      # Batches in an order that stays: a list of them, or a loader without shuffling
-    params,  # Weights `[784,1]` and bias `[1]` to start from; they are copied
-    lr=1.,   # Learning rate
-): # List of `Frame`s, one before the first press and one after each
+    presses:Iterable, # Names of lines, such as `('batch', 'predict')`
+    dl:Iterable,      # Batches in an order that stays: a list, or a loader without shuffling
+    params:list,      # Weights `[784,1]` and bias `[1]` to start from; they are copied
+    lr:float=1.,      # Learning rate
+) -> list:            # `Frame`s, one before the first press and one after each
     "Run the lines that were pressed, in order; raises `ValueError` for one not in `loop_lines`"
     weights, bias = params = [p.detach().clone().requires_grad_() for p in params]
     def model(xb): return linear1(xb, weights, bias)
@@ -99,11 +100,11 @@ def step_through(
 # %% ../nbs/04_loop.ipynb #8f43ad1d
 @one_thread
 def train_epoch(
-    model,  # Function from pictures to scores
-    dl,     # Batches
-    lr,     # Learning rate
-    params, # Tensors to improve, each with its `.grad`
-): # Mean loss over the pictures, each measured when its batch came; a scalar tensor
+    model:Callable,  # Function from pictures to scores
+    dl:Iterable,     # Batches
+    lr:float,        # Learning rate
+    params:Iterable, # Tensors to improve, each with its `.grad`
+) -> torch.Tensor:   # Mean loss over the images, each when its batch came; a scalar
     "One pass over `dl`, by hand"
     total, n = 0., 0
     for xb, yb in dl:
@@ -118,10 +119,10 @@ def train_epoch(
 @torch.no_grad()
 @one_thread
 def validate_epoch(
-    model,      # Function from pictures to scores
-    valid_dl,   # Batches never trained on
-    exact=True, # Weight each batch by its size? False averages the batches' means alike
-): # From 0 to 1
+    model:Callable,    # Function from pictures to scores
+    valid_dl:Iterable, # Batches never trained on
+    exact:bool=True,   # Weight each batch by its size? False averages the batches' means alike
+) -> float:            # From 0 to 1
     "Accuracy of `model` over `valid_dl`"
     accs, sizes = zip(*((batch_accuracy(model(xb), yb), len(xb)) for xb, yb in valid_dl))
     shares = torch.tensor(sizes if exact else [1]*len(sizes))

@@ -6,9 +6,10 @@
 __all__ = ['BasicOptim', 'train_epoch', 'train_model', 'valley_path', 'momentum_accs']
 
 # %% ../nbs/05_optimizer.ipynb #41d38609
+from collections.abc import Callable, Iterable
 import torch
 from torch import nn
-from .data import TensorLoader
+from .data import Digits, TensorLoader
 from .grad import calc_grad
 from .loop import validate_epoch
 from .loss import mnist_loss
@@ -18,8 +19,8 @@ from .machine.threads import one_thread
 class BasicOptim:
     "Plain gradient descent: `step` moves the parameters, `zero_grad` forgets their gradients"
     def __init__(self,
-        params, # Tensors to improve
-        lr,     # Learning rate
+        params:Iterable, # Tensors to improve
+        lr:float,        # Learning rate
     ): self.params, self.lr = list(params), lr
 
     @torch.no_grad()
@@ -32,11 +33,11 @@ class BasicOptim:
 # %% ../nbs/05_optimizer.ipynb #41718559
 @one_thread
 def train_epoch(
-    model,                # Function from pictures to scores
-    dl,                   # Batches
-    opt,                  # Optimizer over the model's parameters
-    loss_func=mnist_loss, # Function from scores and labels to a scalar tensor
-): # Mean loss over the pictures, each measured when its batch came; a scalar tensor
+    model:Callable,                # Function from pictures to scores
+    dl:Iterable,                   # Batches
+    opt:object,                    # Has `step` and `zero_grad`, over the model's parameters
+    loss_func:Callable=mnist_loss, # Function from scores and labels to a scalar tensor
+) -> torch.Tensor:                 # Mean loss over the images, each when its batch came; a scalar
     "One pass over `dl`, with an optimizer"
     total, n = 0., 0
     for xb, yb in dl:
@@ -49,13 +50,13 @@ def train_epoch(
 # %% ../nbs/05_optimizer.ipynb #29e39d0a
 @one_thread
 def train_model(
-    model,      # Function from pictures to scores
-    dl,         # Batches to train on
-    valid_dl,   # Batches never trained on
-    opt,        # Optimizer over the model's parameters
-    epochs,     # Passes over `dl`
-    exact=True, # Weight each validation batch by its size? As in `validate_epoch`
-): # Accuracy after each epoch
+    model:Callable,    # Function from pictures to scores
+    dl:Iterable,       # Batches to train on
+    valid_dl:Iterable, # Batches never trained on
+    opt:object,        # Has `step` and `zero_grad`, over the model's parameters
+    epochs:int,        # Passes over `dl`
+    exact:bool=True,   # Weight each validation batch by its size? As in `validate_epoch`
+) -> list:             # Accuracy after each epoch
     "Train for `epochs`, and print the accuracy after each"
     accs = []
     for _ in range(epochs):
@@ -70,10 +71,10 @@ def _check_momentum(momentum):
         raise ValueError(f"momentum={momentum!r}: choose a number from 0 to below 1")
 
 def valley_path(
-    momentum,      # Share of the last step that is kept, from 0 to below 1
-    lr=.07,        # Learning rate
-    max_steps=200, # After so many it gives up
-): # Where it was, `[steps+1,2]`
+    momentum:float,    # Share of the last step that is kept, from 0 to below 1
+    lr:float=.07,      # Learning rate
+    max_steps:int=200, # After so many it gives up
+) -> torch.Tensor:     # Where it was, `[steps+1,2]`
     "Descend a valley, 25 times as steep across as along, to a loss of 0.01; raises `ValueError`"
     _check_momentum(momentum)
     p = torch.tensor([-10., 1.], requires_grad=True)
@@ -87,13 +88,13 @@ def valley_path(
 
 # %% ../nbs/05_optimizer.ipynb #75b2a0a4
 def momentum_accs(
-    data,         # `Digits`
-    momentum,     # Share of the last step that is kept, from 0 to below 1
-    shuffle=True, # A new order in every epoch?
-    lr=.1,        # Learning rate
-    epochs=5,     # Passes over the training set
-    seed=42,      # Seed of the weights and of the orders
-): # Accuracy before training and after each epoch, `epochs + 1` numbers
+    data:Digits,       # What to train on and to check with
+    momentum:float,    # Share of the last step that is kept, from 0 to below 1
+    shuffle:bool=True, # A new order in every epoch?
+    lr:float=.1,       # Learning rate
+    epochs:int=5,      # Passes over the training set
+    seed:int=42,       # Seed of the weights and of the orders
+) -> list:             # Accuracy before training and after each epoch, `epochs + 1` numbers
     "Train `nn.Linear` with momentum; raises `ValueError`"
     _check_momentum(momentum)
     with torch.random.fork_rng(devices=[]):

@@ -8,10 +8,12 @@ __all__ = ['Plane', 'path_plane', 'plane_loss', 'plane_grid', 'thinned', 'compas
 # %% ../nbs/08_sweep.ipynb #9b9c2404
 from dataclasses import dataclass, replace
 import torch
+from .data import Digits
 from .grad import linear_grad
 from .machine.threads import one_thread
 from .runs.closed import mean_losses
 from .runs.recipe import recipe_text
+from .runs.record import Run
 
 # %% ../nbs/08_sweep.ipynb #75c4a6bc
 @dataclass(frozen=True, eq=False)
@@ -26,8 +28,8 @@ def _flat(tensors): return torch.cat([t.reshape(-1) for t in tensors])
 
 @one_thread
 def path_plane(
-    run, # `Run` of a linear model
-): # `Plane`
+    run:Run, # Of a linear model
+) -> Plane:
     "The plane through both ends of `run` that holds most of it; raises `ValueError` if it broke"
     points = torch.stack([_flat(r.params) for r in run.history]).double()
     if not points.isfinite().all():
@@ -48,12 +50,12 @@ def path_plane(
 @torch.no_grad()
 @one_thread
 def plane_loss(
-    plane,  # `Plane`
-    xs,     # Positions along its first direction, `[n]`
-    ys,     # and along its second, `[m]`
-    data,   # `Digits`; the training set counts
-    loss='mnist_loss', # As in `Recipe`
-): # Loss at each point of the grid, `[m,n]`
+    plane:Plane,           # As from `path_plane`
+    xs:torch.Tensor,       # Positions along its first direction, `[n]`
+    ys:torch.Tensor,       # and along its second, `[m]`
+    data:Digits,           # Its training set counts
+    loss:str='mnist_loss', # As in `Recipe`
+) -> torch.Tensor:         # Loss at each point of the grid, `[m,n]`
     "Height of the ground over a grid in `plane`"
     grid = torch.cartesian_prod(ys, xs).flip(1)             # every pair x, y
     params = (plane.origin + grid@plane.axes).T.to(data.train_x.device)
@@ -62,30 +64,30 @@ def plane_loss(
 
 # %% ../nbs/08_sweep.ipynb #b67af65d
 def plane_grid(
-    plane, # `Plane`
-    n=41,  # Points in each direction
-): # Positions along its two directions, `[n]` each
+    plane:Plane, # As from `path_plane`
+    n:int=41,    # Points in each direction
+) -> tuple:      # Positions along its two directions, `[n]` each
     "A grid around the path in `plane`"
     (x0, y0), (x1, y1) = plane.path.min(0).values.tolist(), plane.path.max(0).values.tolist()
     margin = .35*max(x1 - x0, y1 - y0)
     return torch.linspace(x0 - margin, x1 + margin, n), torch.linspace(y0 - margin, y1 + margin, n)
 
 def thinned(
-    data,  # `Digits`
-    every, # Keep one training picture in so many
-):
+    data:Digits, # What to train on and to check with
+    every:int,   # Keep one training picture in so many
+) -> Digits:
     "`data` with fewer pictures to train on"
     return replace(data, train_x=data.train_x[::every], train_y=data.train_y[::every])
 
 # %% ../nbs/08_sweep.ipynb #6362bdbf
 def compass(
-    plane,      # `Plane`
-    at,         # Position in it, `[2]`
-    batch_size, # Pictures in each batch
-    data,       # `Digits`; the training set counts
-    n=40,       # Number of batches
-    seed=0,     # Seed of the batches
-): # Where each batch would step, in the plane's directions, `[n,2]`
+    plane:Plane,     # As from `path_plane`
+    at:torch.Tensor, # Position in it, `[2]`
+    batch_size:int,  # Pictures in each batch
+    data:Digits,     # Its training set counts
+    n:int=40,        # Number of batches
+    seed:int=0,      # Seed of the batches
+) -> torch.Tensor:   # Where each batch would step, in the plane's directions, `[n,2]`
     "Minus the gradient of `mnist_loss` of `n` random batches, seen in `plane`"
     params = (plane.origin + at@plane.axes).to(data.train_x.device)
     w, b = params[:-1,None], params[-1:]
@@ -94,6 +96,8 @@ def compass(
     grads = [_flat(linear_grad(data.train_x[i], data.train_y[i], w, b)) for i in idxs]
     return -torch.stack(grads).cpu()@plane.axes.T
 
-def spread(arrows): # `[n,2]`
+def spread(
+    arrows:torch.Tensor, # `[n,2]`
+) -> float:
     "How far arrows point apart: the typical distance from their mean"
     return (arrows - arrows.mean(0)).square().sum(1).mean().sqrt().item()
