@@ -11,8 +11,7 @@ from collections import Counter
 from copy import deepcopy
 from pathlib import Path
 from .. import __version__
-from .files import course_notebooks, lesson_names, notebook_bytes, page_names
-from .files import read_notebook, write_file
+from .files import course_notebooks, notebook_bytes, read_notebook, write_file
 
 # %% ../../nbs/course/give.ipynb #give-copy
 def cell_names(

@@ -8,7 +8,7 @@ __all__ = ['install_size', 'bug_code', 'bug_notebook', 'handout_notebooks', 'han
 # %% ../../nbs/course/handout.ipynb #handout-imports
 import io, re, zipfile
 from pathlib import Path
-from .files import course_notebooks, exercise_cells, notebook_bytes, write_file
+from .files import exercise_cells, notebook_bytes, write_file
 from .give import learner_copy
 
 # %% ../../nbs/course/handout.ipynb #handout-bug

@@ -6,7 +6,7 @@
 __all__ = ['verdict_type', 'guess_type', 'states', 'Attempts', 'verdict_data', 'guess_data', 'read_verdict', 'read_guess']
 
 # %% ../../nbs/course/verdicts.ipynb #verdicts-imports
-import json, math, re
+import math, re
 from dataclasses import dataclass, field
 from .. import __version__
 
@@ -32,7 +32,7 @@ class Attempts:
 
 def verdict_data(
     lesson:str,        # Two digits
-    verdict,           # A `Verdict`: `name`, `state`, `diagnosis`, `direction`
+    verdict:object,    # A `Verdict`: `name`, `state`, `diagnosis`, `direction`
     mistake:str,       # The name of the mistake, or ''
     attempts:Attempts, # This one included
 ) -> dict:             # As JSON takes it

@@ -50,7 +50,7 @@ def _linear_model(): return 784 + 1
 
 # %% ../../nbs/exercises/beyond.ipynb #ade232da
 def _workers(*sizes):
-    n = len(sizes)                                       # square, so that what is turned round still fits
+    n = len(sizes)                                       # square, so that a transpose still fits
     grads = [[torch.arange(n*n*1.).reshape(n, n)*(i + 1) - 1, torch.tensor([i - 1.5])]
              for i in range(n)]
     return grads, list(sizes)

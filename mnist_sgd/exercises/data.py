@@ -72,7 +72,8 @@ def _is_normalised(t):
     back = t.got*.3081 + .1307
     return same(back, t.want, 1e-3) or same(back, t.want*255, 1e-3)
 
-@to_rows.mistake('The numbers are normalised: 0.1307 is taken away, and the rest divided by 0.3081.',
+@to_rows.mistake('The numbers are normalised: 0.1307 is taken away, and the rest divided by '
+                 '0.3081.',
                  'That helps deep nets. Here 0 stays black, and 255 becomes 1: leave out the mean '
                  'and the deviation.', when=_is_normalised)
 def _normalised(images): return (images.reshape(-1, 784)/255 - .1307) / .3081

@@ -26,7 +26,8 @@ def _drawn(answer, size, std):
 def _drawn_alike(got, want):
     exact = all(got[k] == want[k] for k in ('shape', 'requires grad', 'is a leaf'))
     wide = abs(got['spread']/want['spread'] - 1) < .15
-    return exact and wide and abs(got['mean']) < .15*want['spread'] and got['beyond two spreads'] > .015
+    centred = abs(got['mean']) < .15*want['spread']
+    return exact and wide and centred and got['beyond two spreads'] > .015
 
 @exercise('01',
           'Write `my_init_params(size, std)`: a tensor of shape `size`, drawn from the bell '

@@ -67,7 +67,8 @@ def _short_steps(): return Recipe(lr=1., epochs=3, shuffle=True)
 def _nearly_there(): return Recipe(lr=1., epochs=3, shuffle=True, momentum=.9)
 
 @fast_98.mistake(lambda t: f'It gets to {t.got["accuracy"]:.4f}: the steps are so long that it '
-                           'soon learns nothing.', 'Go down with lr.', when=lambda t: t.got['lr'] > 20)
+                           'soon learns nothing.',
+                 'Go down with lr.', when=lambda t: t.got['lr'] > 20)
 def _long_steps(): return Recipe(lr=30., epochs=3, shuffle=True)
 
 # %% ../../nbs/exercises/live.ipynb #46e9060c
@@ -119,7 +120,7 @@ def _learns_with_short_steps(): return Recipe(lr=.01, epochs=5, loss='squared')
 def _still_exploding(): return Recipe(lr=.03, epochs=1, loss='squared')
 
 # %% ../../nbs/exercises/live.ipynb #6a53d6c8
-_hidden_bug_bar = .977 # on no plateau: what is right or known to be wrong is 0.002 and more away from it
+_hidden_bug_bar = .977 # on no plateau: right answers and known mistakes stay 0.002 away from it
 
 def _hidden(recipe):
     return _tried(recipe, 10, zero_grad=recipe.zero_grad, shuffle=recipe.shuffle, lr=recipe.lr)

@@ -438,8 +438,8 @@ def _share_wrong(model, dl): return 1 - sum(_right_in(model, dl)) / sum(len(xb) 
                            'How many images do they hold?')
 def _divided_by_batches(model, dl): return sum(_right_in(model, dl)) / len(dl)
 
-@my_validate_epoch.mistake('`{wrote}` is 0 for every image, as there is a single column: everything '
-                           'counts as a seven.',
+@my_validate_epoch.mistake('`{wrote}` is 0 for every image, as there is a single column: '
+                           'everything counts as a seven.',
                            'With one score per image, ask for its sign. `argmax` is for one column '
                            'per digit.', wrote=_argmax,
                            when=lambda t: same(float(t.got), _sevens(t.valid_dl)))

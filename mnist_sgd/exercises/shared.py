@@ -37,7 +37,8 @@ def _along(dim):
     "Forms of code that ask for the largest of several columns"
     both = f'(...).max({dim})', f'torch.max(..., {dim})'
     alone = f'(...).argmax({dim})', f'torch.argmax(..., {dim})'
-    return [*alone, *(form.format(m) for m in both for form in ('{}[1]', '{}.indices', 'a, b = {}'))]
+    forms = '{}[1]', '{}.indices', 'a, b = {}'
+    return [*alone, *(form.format(m) for m in both for form in forms)]
 
 _dims = [f'{name}{i}{keep}' for name in ('', 'dim=', 'axis=') for i in (1, -1)
          for keep in ('', ', keepdim=True')]
@@ -45,8 +46,8 @@ _argmax = [form for dim in _dims for form in _along(dim)]
 
 # %% ../../nbs/exercises/shared.ipynb #c89e256e-read-recipe
 def read_recipe(
-    answer, # A `Recipe` or its text
-): # `Recipe`
+    answer:object, # A `Recipe` or its text
+) -> Recipe:
     "Turn what a learner gives into a `Recipe`; raises `ValueError` for what is none"
     if isinstance(answer, str): return parse_recipe(answer)
     if not isinstance(answer, Recipe): raise ValueError("a recipe is wanted, such as 'lr=1, "
@@ -54,8 +55,8 @@ def read_recipe(
     return answer
 
 def accuracies(
-    recipe, # `Recipe`
-): # A list of floats
+    recipe:Recipe, # What to train
+) -> list:         # Floats
     "Accuracy after each epoch, on the images that there are"
     return [r.accuracy for r in run(recipe, digits())][1:]
 
@@ -71,7 +72,8 @@ def _equal(got, want): return got == want
 
 def _no_number(answer):
     if isinstance(answer, tuple) and len(answer) == 2 and all(type(a) is int for a in answer):
-        return f'A number is wanted: {answer[0]}{answer[1]:03d} without a comma, which makes two of it'
+        whole = f'{answer[0]}{answer[1]:03d}'
+        return f'A number is wanted: {whole} without a comma, which makes two of it'
     if isinstance(answer, Recipe):
         return 'A number is wanted, and this is a recipe: its lr alone will do'
     if not isinstance(answer, str):

@@ -6,6 +6,7 @@
 __all__ = ['DigitsPanel', 'two_computers', 'ComputersPanel']
 
 # %% ../../nbs/panels/beyond.ipynb #imports
+from collections.abc import Iterator
 from contextlib import nullcontext
 import torch
 import ipywidgets as w
@@ -31,7 +32,7 @@ class DigitsPanel(Panel):
         super().__init__(dict(hidden=slider(30, 0, 100, 1, 'hidden units'),
                               lr=slider(.3, .001, 100, .1, 'lr', log=True)))
 
-    def work(self, hidden, lr): return digit_epochs(hidden, lr)
+    def work(self, hidden:int, lr:float) -> Iterator: return digit_epochs(hidden, lr)
 
     @staticmethod
     def charts(state:dict) -> list: # `Chart`s
@@ -48,7 +49,7 @@ class DigitsPanel(Panel):
     def figure(self, state:dict) -> Figure: return charts_figure(self.charts(state))
 
     @staticmethod
-    def summary(state):
+    def summary(state:dict) -> str:
         mistakes = state['confusion'] - state['confusion'].diag().diag()
         i, j = divmod(mistakes.argmax().item(), 10)
         accs = state['accs']
@@ -75,7 +76,7 @@ class ComputersPanel(Panel):
         super().__init__(dict(lr=w.ToggleButtons(options=lrs, description='lr'),
                               order=slider(0, 0, 9, 1, 'other order')))
 
-    def work(self, lr, order):
+    def work(self, lr:float, order:int) -> Iterator:
         "One state: both runs, to the end"
         here, there = two_computers(lr, order)
         yield dict(lr=lr, order=order, here=here['accs'], there=there['accs'])
@@ -94,7 +95,7 @@ class ComputersPanel(Panel):
 
     def figure(self, state:dict) -> Figure: return charts_figure(self.charts(state))
 
-    def summary(self, state):
+    def summary(self, state:dict) -> str:
         "How far the two runs part, in a sentence"
         here, there = state['here'], state['there']
         gap = max(abs(a - b) for a, b in zip(here, there))

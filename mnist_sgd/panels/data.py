@@ -6,11 +6,12 @@
 __all__ = ['BatchStrip', 'ShapeLens', 'DigitLook']
 
 # %% ../../nbs/panels/data.ipynb #imports
+from collections.abc import Iterator
 from types import SimpleNamespace
 import torch
 import ipywidgets as w
 from matplotlib.figure import Figure
-from ..data import careless_error, mosaic, share_of_threes, TensorLoader
+from ..data import careless_error, Digits, mosaic, share_of_threes, TensorLoader
 from ..widgets.controls import slider, switch
 from ..widgets.panel import Panel
 
@@ -18,18 +19,18 @@ from ..widgets.panel import Panel
 class BatchStrip(Panel):
     "The batches of an epoch as stripes, and all pictures of one of them"
     def __init__(self,
-        data, # `Digits`
+        data:Digits, # What to train on and to check with
     ):
         self.data = data
         super().__init__(dict(batch=slider(0, 0, 48, 1, 'batch'), shuffle=switch(False, 'shuffle')))
 
-    def work(self, batch, shuffle):
+    def work(self, batch:int, shuffle:bool) -> Iterator:
         batches = list(TensorLoader(self.data.train_x, self.data.train_y, shuffle=shuffle, seed=0))
         xb, yb = batches[batch]
         yield SimpleNamespace(batch=batch, shuffle=shuffle, shares=share_of_threes(batches),
                               pictures=mosaic(xb), threes=int(yb.sum()), sevens=int((1-yb).sum()))
 
-    def figure(self, s):
+    def figure(self, s:SimpleNamespace) -> Figure:
         fig = Figure((9, 3.4), layout='constrained')
         strip, batch = fig.subplots(2, 1, height_ratios=(1, 5))
         strip.pcolormesh(s.shares[None], cmap='PuOr', vmin=-.2, vmax=1.2, edgecolors='white')
@@ -42,7 +43,7 @@ class BatchStrip(Panel):
         batch.set_title(f'batch {s.batch}: {s.threes} threes, {s.sevens} sevens')
         return fig
 
-    def summary(self, s):
+    def summary(self, s:SimpleNamespace) -> str:
         mixed = int(((s.shares > 0) & (s.shares < 1)).sum())
         return (f'Batch {s.batch} holds {s.threes} threes and {s.sevens} sevens. '
                 f'Batches that hold both: {mixed} of 49.')
@@ -54,14 +55,14 @@ class ShapeLens(Panel):
         answers = w.ToggleButtons(options=['right', 'wrong', 'always seven'], description='answers')
         super().__init__(dict(n=slider(5, 1, 16, 1, 'N'), answers=answers))
 
-    def work(self, n, answers):
+    def work(self, n:int, answers:str) -> Iterator:
         targets = (torch.arange(n)[:,None] % 2 == 0).float()      # 3, 7, 3, 7, ...
         preds = {'right': targets, 'wrong': 1-targets, 'always seven': 0*targets}[answers]
         yield SimpleNamespace(n=n, answers=answers, preds=preds, targets=targets,
                               column=careless_error(preds, targets).item(),
                               grid=careless_error(preds, targets[:,0]).item())
 
-    def figure(self, s):
+    def figure(self, s:SimpleNamespace) -> Figure:
         fig = Figure((8, 3.8), layout='constrained')
         labels = [f'{t:.0f}' for t in s.targets[:,0]]
         pairs = (s.targets, s.column), (s.targets[:,0], s.grid)
@@ -77,7 +78,7 @@ class ShapeLens(Panel):
             ax.invert_yaxis()
         return fig
 
-    def summary(self, s):
+    def summary(self, s:SimpleNamespace) -> str:
         return (f'{s.n} predictions, answers {s.answers}: mean error {s.column:.2f} against [N,1], '
                 f'and {s.grid:.2f} against [N], out of {s.n**2} differences.')
 
@@ -85,16 +86,16 @@ class ShapeLens(Panel):
 class DigitLook(Panel):
     "A training image beside the whole numbers, 0 to 255, of the 10 times 10 pixels in its middle"
     def __init__(self,
-        data, # `Digits`
+        data:Digits, # What to train on and to check with
     ):
         self.rows = data.train_x
         super().__init__(dict(image=slider(0, 0, len(self.rows) - 1, 1, 'image')))
 
-    def work(self, image):
+    def work(self, image:int) -> Iterator:
         pixels = (255*self.rows[image].cpu()).round().int().reshape(28, 28)
         yield SimpleNamespace(image=image, pixels=pixels, middle=pixels[9:19,9:19])
 
-    def figure(self, s):
+    def figure(self, s:SimpleNamespace) -> Figure:
         fig = Figure((7, 3), layout='constrained')
         whole, middle = fig.subplots(1, 2)
         whole.imshow(s.pixels, cmap='gray', vmin=0, vmax=255)
@@ -108,7 +109,7 @@ class DigitLook(Panel):
         for ax in (whole, middle): ax.axis('off')
         return fig
 
-    def summary(self, s):
+    def summary(self, s:SimpleNamespace) -> str:
         lit = int((s.middle > 0).sum())
         return (f'Image {s.image}: of the 100 numbers in the frame {lit} are above 0, '
                 f'up to {int(s.middle.max())}.')

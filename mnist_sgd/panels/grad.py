@@ -6,8 +6,10 @@
 __all__ = ['Odometer', 'Chain']
 
 # %% ../../nbs/panels/grad.ipynb #imports
+from collections.abc import Iterator
 from math import exp, prod
 from types import SimpleNamespace
+import torch
 from matplotlib.figure import Figure
 from ..grad import odometer
 from ..widgets.controls import choice, presses, slider
@@ -26,7 +28,8 @@ def _draw_bars(ax, readings):
     for i, r in enumerate(shown):
         ratio = f'{stored[i]/fresh[i]:.2f}x' if stored[i] else ''
         ax.text(i + .2, stored[i], ratio, ha='center', va='bottom', fontsize=9.5)
-    names = [(r.press or 'start').removesuffix('()') + ('\n\N{BALLOT X} failed' if r.error else '') for r in shown]
+    def said(r): return '\n\N{BALLOT X} failed' if r.error else ''
+    names = [(r.press or 'start').removesuffix('()') + said(r) for r in shown]
     ax.set_xticks(range(len(shown)), names, fontsize=9.5)
     for label, r in zip(ax.get_xticklabels(), shown):
         if r.error: label.set_color(roles['error'])
@@ -46,17 +49,17 @@ def _draw_gradient(ax, g, scale, title):
 class Odometer(Panel):
     "Buttons `backward()`, `step()` and `zero_()`; the fresh and the stored gradient, drawn"
     def __init__(self,
-        xb,     # Pictures, `[n,784]`
-        yb,     # Labels, `[n,1]`
-        params, # Weights `[784,1]` and bias `[1]` to start from
-        lr=1.,  # Length of a step, in gradients
+        xb:torch.Tensor, # Pictures, `[n,784]`
+        yb:torch.Tensor, # Labels, `[n,1]`
+        params:list,     # Weights `[784,1]` and bias `[1]` to start from
+        lr:float=1.,     # Length of a step, in gradients
     ):
         self.start = xb, yb, params, lr
         super().__init__(dict(presses=presses(['backward()', 'step()', 'zero_()'])))
 
-    def work(self, presses): yield list(odometer(presses, *self.start))
+    def work(self, presses:tuple) -> Iterator: yield list(odometer(presses, *self.start))
 
-    def summary(self, readings):
+    def summary(self, readings:list) -> str:
         "The last reading, in a sentence"
         r = readings[-1]
         stored = 'None'
@@ -67,7 +70,7 @@ class Odometer(Panel):
         return (f'{said}. The loss is {r.loss:.4f}. Size of the gradient: '
                 f'fresh {r.fresh.norm():.3f}, stored {stored}. (Steps so far: {steps}.)')
 
-    def figure(self, readings):
+    def figure(self, readings:list) -> Figure:
         "Bars for the latest presses, pictures for the last one"
         fig, last = Figure((9, 2.9), layout='constrained'), readings[-1]
         bars, fresh, stored = fig.subplots(1, 3, width_ratios=(5, 2, 2))
@@ -86,7 +89,7 @@ class Chain(Panel):
         super().__init__(dict(score=slider(1., -12., 12., .1, 'score z'),
                               pixel=slider(.5, 0., 1., .05, 'pixel'), label=label))
 
-    def work(self, score, pixel, label):
+    def work(self, score:float, pixel:float, label:str) -> Iterator:
         p = 1/(1 + exp(-score))
         is_three = label == 'three'
         steps = [pixel, p*(1 - p), -1. if is_three else 1.]   # of z, p and the loss
@@ -94,7 +97,7 @@ class Chain(Panel):
         yield SimpleNamespace(score=score, pixel=pixel, label=label, p=p, steps=steps, back=back,
                               loss=1 - p if is_three else p)
 
-    def figure(self, s):
+    def figure(self, s:SimpleNamespace) -> Figure:
         fig = Figure((9, 2.4), layout='constrained')
         ax = fig.subplots()
         boxes = ['weight', f'score z\n{s.score:.1f}', f'p\n{s.p:.4f}', f'loss\n{s.loss:.4f}']
@@ -112,7 +115,7 @@ class Chain(Panel):
         ax.axis('off')
         return fig
 
-    def summary(self, s):
+    def summary(self, s:SimpleNamespace) -> str:
         chain = f'{s.steps[2]:g} x {s.steps[1]:.5f} x {s.pixel:g}'
         return (f'A {s.label} with score {s.score:.1f}: p {s.p:.4f}, loss {s.loss:.4f}. '
                 f'Slope of the loss in the weight: {chain} = {s.back[0]:.5f}.')

@@ -6,8 +6,11 @@
 __all__ = ['SaturationDial']
 
 # %% ../../nbs/panels/init.ipynb #imports
+from collections.abc import Iterator
 from math import log10
+from types import SimpleNamespace
 from matplotlib.figure import Figure
+from ..data import Digits
 from ..init import saturation
 from ..widgets.controls import slider
 from ..widgets.page import roles
@@ -17,20 +20,21 @@ from ..widgets.panel import Panel
 class SaturationDial(Panel):
     "Spread of the weights against confidence, saturation and the size of the slopes"
     def __init__(self,
-        data, # `Digits`; every fourth validation picture is used
+        data:Digits, # Every fourth validation picture is used
     ):
         self.x, self.y = data.valid_x[::4], data.valid_y[::4]
         self.all = [saturation(10**(e/4), self.x, self.y) for e in range(-12, 9)]
         super().__init__(dict(std=slider(1., .001, 100., .05, 'init std', log=True)))
 
-    def work(self, std): yield saturation(std, self.x, self.y)
+    def work(self, std:float) -> Iterator: yield saturation(std, self.x, self.y)
 
-    def figure(self, s):
+    def figure(self, s:SimpleNamespace) -> Figure:
         fig = Figure((9, 2.8), layout='constrained')
         hist, share, norm = fig.subplots(1, 3)
         _, _, bars = hist.hist(s.p[:,0], bins=20, range=(0, 1), color=roles['seven'])
         for bar in bars[10:]: bar.set_color(roles['three'])
-        hist.set(title=f'p of {len(s.p)} pictures', xlabel='p (left: seven, right: three)', ylim=(0, len(s.p)))
+        hist.set(title=f'p of {len(s.p)} pictures', ylim=(0, len(s.p)),
+                 xlabel='p (left: seven, right: three)')
         for ax, y in ((share, lambda a: a.saturated), (norm, lambda a: log10(max(a.norm, 1e-6)))):
             ax.plot([log10(a.std) for a in self.all], [y(a) for a in self.all], color='black')
             ax.plot(log10(s.std), y(s), 'o', color=roles['here'], ms=9)
@@ -41,5 +45,5 @@ class SaturationDial(Panel):
         norm.set_title(f'gradient norm {s.norm:.2g}')
         return fig
 
-    def summary(self, s):
+    def summary(self, s:SimpleNamespace) -> str:
         return f'std {s.std:g}: {s.saturated:.0%} saturated, gradient norm {s.norm:.2g}.'

@@ -6,8 +6,10 @@
 __all__ = ['RungPanel']
 
 # %% ../../nbs/panels/learner.ipynb #imports
+from collections.abc import Iterator
 import ipywidgets as w
 from matplotlib.figure import Figure
+from ..data import Digits
 from ..learner import four_rungs, rung_gaps
 from ..widgets.controls import slider, switch
 from ..widgets.page import roles
@@ -17,21 +19,21 @@ from ..widgets.panel import Panel
 class RungPanel(Panel):
     "Four rungs after a step of an epoch, and how far they are apart"
     def __init__(self,
-        data, # `Digits`
+        data:Digits, # What to train on and to check with
     ):
         self.data, self.done = data, {}
         lr = w.Dropdown(options=[.1, .3, .5, 1., 3.], value=.3, description='lr')
         super().__init__(dict(step=slider(1, 1, 49, 1, 'step'), lr=lr,
                               shuffle=switch(False, 'shuffle')))
 
-    def work(self, step, lr, shuffle):
+    def work(self, step:int, lr:float, shuffle:bool) -> Iterator:
         "One state: the step, and all four rungs for this lr and order"
         key = lr, shuffle
         if key not in self.done: self.done[key] = four_rungs(self.data, lr, shuffle)
         rungs = self.done[key]
         yield dict(step=step, lr=lr, shuffle=shuffle, rungs=rungs, gaps=rung_gaps(rungs))
 
-    def figure(self, state):
+    def figure(self, state:dict) -> Figure:
         "The four losses on top of each other, and the largest difference"
         fig, step = Figure((9, 2.8), layout='constrained'), state['step']
         loss, gap = fig.subplots(1, 2)
@@ -48,7 +50,7 @@ class RungPanel(Panel):
         gap.set_yticks([1e-10, 1e-7, 1e-4], ['10⁻¹⁰', '10⁻⁷', '0.0001'])
         return fig
 
-    def summary(self, state):
+    def summary(self, state:dict) -> str:
         "Losses, accuracy and the largest difference at the step"
         i, order = state['step'] - 1, 'shuffled' if state['shuffle'] else 'in file order'
         at = {name: steps[i] for name, steps in state['rungs'].items()}

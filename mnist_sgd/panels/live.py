@@ -6,6 +6,7 @@
 __all__ = ['Mystery']
 
 # %% ../../nbs/panels/live.ipynb #imports
+from collections.abc import Iterator
 from matplotlib.figure import Figure
 from ..data import Digits
 from ..lab.picture import weights_chart
@@ -19,14 +20,14 @@ from ..widgets.panel import Panel
 class Mystery(Panel):
     "A slider through the batches of the first epoch, and the switch that solves the case"
     def __init__(self,
-        data:Digits,
+        data:Digits, # Its first epoch is looked at, in both orders
     ):
         self.epochs = {on: first_epoch(Recipe(shuffle=on), data) for on in (False, True)}
         self.ever_lit, n = (data.train_x > 0).any(0).cpu(), len(self.epochs[False].batch) - 1
         super().__init__(dict(batch=slider(0, 0, n, label='after batch'),
                               shuffle=switch(False, 'shuffle')))
 
-    def work(self, batch, shuffle):
+    def work(self, batch:int, shuffle:bool) -> Iterator:
         "Where to look: how many batches, which order, and the `FirstEpoch` in that order"
         yield batch, shuffle, self.epochs[shuffle]
 
@@ -51,7 +52,7 @@ class Mystery(Panel):
         "The charts on paper"
         return charts_figure(self.charts(state))
 
-    def summary(self, state):
+    def summary(self, state:tuple) -> str:
         "What the slider shows, in a sentence"
         batch, shuffle, first = state
         order = 'shuffled' if shuffle else 'in file order'

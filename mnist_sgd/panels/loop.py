@@ -7,6 +7,7 @@ __all__ = ['StepDebugger']
 
 # %% ../../nbs/panels/loop.ipynb #imports
 import html
+from collections.abc import Iterable, Iterator
 from textwrap import fill
 from matplotlib.figure import Figure
 from ..loop import loop_lines, step_through
@@ -81,23 +82,23 @@ def _write_frame(ax, frames):
 class StepDebugger(Panel):
     "A button for each line of the loop; what every tensor held before the press and after it"
     def __init__(self,
-        dl,     # Batches in an order that stays: a list of them, or a loader without shuffling
-        params, # Weights `[784,1]` and bias `[1]` to start from
-        lr=1.,  # Learning rate
+        dl:Iterable, # Batches in an order that stays: a list of them, or a loader without shuffling
+        params:list, # Weights `[784,1]` and bias `[1]` to start from
+        lr:float=1., # Learning rate
     ):
         self.start = dl, params, lr
         super().__init__(dict(presses=presses(list(loop_lines))))
 
-    def work(self, presses): yield step_through(presses, *self.start)
+    def work(self, presses:tuple) -> Iterator: yield step_through(presses, *self.start)
 
     svg = staticmethod(_frame_html)
 
-    def figure(self, frames):
+    def figure(self, frames:list) -> Figure:
         fig = Figure((10.5, 3.1), layout='constrained')
         _write_frame(fig.subplots(), frames)
         return fig
 
-    def summary(self, frames):
+    def summary(self, frames:list) -> str:
         "What the last press did, in words"
         last, done = frames[-1], [f.press for f in frames[1:] if not f.failed]
         return f"{last.press or 'start'}: {last.said} (Steps so far: {done.count('step')}.)"

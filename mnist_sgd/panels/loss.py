@@ -6,6 +6,7 @@
 __all__ = ['BiasDial']
 
 # %% ../../nbs/panels/loss.ipynb #imports
+from collections.abc import Iterator
 from types import SimpleNamespace
 import torch
 from matplotlib.figure import Figure
@@ -18,15 +19,15 @@ from ..widgets.panel import Panel
 class BiasDial(Panel):
     "Accuracy and loss as the bias is turned, with their tangents"
     def __init__(self,
-        scores,  # Scores without a bias, `[n,1]`
-        targets, # Labels, `[n,1]`
+        scores:torch.Tensor,  # Scores without a bias, `[n,1]`
+        targets:torch.Tensor, # Labels, `[n,1]`
     ):
         self.scores, self.targets = scores, targets
         self.biases = torch.linspace(-30, 30, 601).tolist()
         super().__init__(dict(bias=slider(-15., -30., 30., .1, 'bias'),
                               loud=slider(.2, .01, 100., .1, 'loudness', log=True)))
 
-    def work(self, bias, loud):
+    def work(self, bias:float, loud:float) -> Iterator:
         curves = []
         for name, number in (('accuracy', batch_accuracy), ('loss', mnist_loss)):
             f = bias_curve(number, self.scores, self.targets, loud)
@@ -34,7 +35,7 @@ class BiasDial(Panel):
                                           values=[f(b) for b in self.biases]))
         yield SimpleNamespace(bias=bias, loud=loud, curves=curves)
 
-    def figure(self, s):
+    def figure(self, s:SimpleNamespace) -> Figure:
         fig = Figure((9, 3), layout='constrained')
         for ax, c in zip(fig.subplots(1, 2, sharex=True), s.curves):
             ax.plot(self.biases, c.values, color=roles['validation'])
@@ -45,7 +46,7 @@ class BiasDial(Panel):
                    ylim=(-.05, 1.05))
         return fig
 
-    def summary(self, s):
+    def summary(self, s:SimpleNamespace) -> str:
         accuracy, loss = s.curves
         return (f'bias {s.bias:g}, loudness {s.loud:g}: accuracy {accuracy.at:.4f} with slope '
                 f'{accuracy.slope:.4f}, loss {loss.at:.4f} with slope {loss.slope:.4f}.')

@@ -6,8 +6,10 @@
 __all__ = ['MomentumPanel']
 
 # %% ../../nbs/panels/optimizer.ipynb #imports
+from collections.abc import Iterator
 import torch
 from matplotlib.figure import Figure
+from ..data import Digits
 from ..optimizer import momentum_accs, valley_path
 from ..widgets.controls import slider, switch
 from ..widgets.page import roles
@@ -17,21 +19,21 @@ from ..widgets.panel import Panel
 class MomentumPanel(Panel):
     "A momentum for a steep valley and for the digits, beside none"
     def __init__(self,
-        data,        # `Digits`
-        momentum=.5, # Where the slider starts
+        data:Digits,       # What to train on and to check with
+        momentum:float=.5, # Where the slider starts
     ):
         self.data = data
         self.without = {shuffle: momentum_accs(data, 0., shuffle) for shuffle in (False, True)}
         super().__init__(dict(momentum=slider(momentum, 0., .99, .01, 'momentum'),
                               shuffle=switch(True, 'shuffle')))
 
-    def work(self, momentum, shuffle):
+    def work(self, momentum:float, shuffle:bool) -> Iterator:
         "One state: paths and accuracies, without momentum and with it"
         accs = self.without[shuffle], momentum_accs(self.data, momentum, shuffle)
         paths = valley_path(0.), valley_path(momentum)
         yield dict(momentum=momentum, shuffle=shuffle, paths=paths, accs=accs)
 
-    def figure(self, state):
+    def figure(self, state:dict) -> Figure:
         "Both paths through the valley, and the share of wrong digits after each epoch"
         fig = Figure((9, 2.8), layout='constrained')
         valley, digits = fig.subplots(1, 2)
@@ -51,7 +53,7 @@ class MomentumPanel(Panel):
         digits.legend()
         return fig
 
-    def summary(self, state):
+    def summary(self, state:dict) -> str:
         "The numbers of a state, in a sentence"
         order = 'shuffled' if state['shuffle'] else 'in file order'
         (plain, steps), (without, accs) = (len(p) - 1 for p in state['paths']), state['accs']

@@ -7,12 +7,15 @@ __all__ = ['SweepPanel', 'CompassPanel']
 
 # %% ../../nbs/panels/sweep.ipynb #imports
 import math
+from collections.abc import Iterator
 from base64 import b64encode
 from dataclasses import replace
 import ipywidgets as w
 from matplotlib.figure import Figure
+from ..data import Digits
 from ..lab.picture import run_figure, run_svg
 from ..runs.recipe import recipe_text
+from ..runs.record import Run
 from ..sweep import compass, path_plane, plane_grid, plane_loss, spread, thinned
 from ..widgets.charts import colour_png
 from ..widgets.controls import slider
@@ -23,8 +26,8 @@ from ..widgets.panel import Panel
 class SweepPanel(Panel):
     "Sliders that look through trained runs: which one, and after how many epochs"
     def __init__(self,
-        runs,      # `Run`s, as from `run_many`, one for each lr
-        data=None, # `Digits` for the lab; by default those that the recipes' source names
+        runs:list,             # `Run`s, as from `run_many`, one for each lr
+        data:Digits|None=None, # For the lab; by default those that the recipes' source names
     ):
         self.runs, self.data, self.lab = sorted(runs, key=lambda run: run.recipe.lr), data, None
         self.lrs = [run.recipe.lr for run in self.runs]
@@ -41,17 +44,17 @@ class SweepPanel(Panel):
         self.widget.children += (self.button.add_class('mnist-sgd-open'), self.place)
 
     def nearest(self,
-        lr, # Learning rate
+        lr:float, # Learning rate
     ): # Its place among the runs, from 0 up
         "The run whose lr is nearest to `lr`"
         return min(range(len(self.lrs)), key=lambda i: abs(math.log(self.lrs[i]/lr)))
 
-    def work(self, lr, epoch):
+    def work(self, lr:float, epoch:int) -> Iterator:
         "The run that is asked for, up to `epoch`"
         run = self.runs[self.nearest(lr)]
         yield replace(run, history=run.history[:epoch + 1])
 
-    def svg(self, state):
+    def svg(self, state:Run) -> str:
         "The map with a mark on the chosen cell, above the picture of its run"
         row, n = self.nearest(state.recipe.lr), len(self.runs)
         last, epochs = state.history[-1].epoch, self.controls['epoch'].children[1].max + 1
@@ -75,7 +78,7 @@ class SweepPanel(Panel):
 
     figure = staticmethod(run_figure)
 
-    def summary(self, state):
+    def summary(self, state:Run) -> str:
         "The chosen run, in a sentence"
         last, asked = state.history[-1], self.controls['lr'].value
         same = math.isclose(asked, state.recipe.lr, rel_tol=.01)
@@ -95,8 +98,8 @@ class SweepPanel(Panel):
 class CompassPanel(Panel):
     "A slider for the batch size, and one for the place: 40 batches show the way"
     def __init__(self,
-        run,  # `Run` of a linear model, of `mnist_loss`
-        data, # `Digits`
+        run:Run,     # Of a linear model, of `mnist_loss`
+        data:Digits, # What to train on and to check with
     ):
         self.plane, self.data = path_plane(run), data
         self.xs, self.ys = plane_grid(self.plane)
@@ -107,7 +110,7 @@ class CompassPanel(Panel):
             batch_size=slider(256, 4, 2048, 1, 'batch size', log=True, base=2),
             epoch=slider(1, 0, len(run.history) - 1, label='after epoch')))
 
-    def work(self, batch_size, epoch):
+    def work(self, batch_size:int, epoch:int) -> Iterator:
         "Arrows of 40 batches at the place where the run was after `epoch`"
         at = self.plane.path[epoch]
         arrows = compass(self.plane, at, batch_size, self.data)
@@ -118,7 +121,7 @@ class CompassPanel(Panel):
         arrows, seventh = state['arrows'], (self.xs[-1] - self.xs[0])/7
         return arrows*seventh/arrows.mean(0).norm().clamp_min(1e-12)
 
-    def svg(self, state):
+    def svg(self, state:dict) -> str:
         "The ground, the path and the arrows"
         height = 600*((self.ys[-1] - self.ys[0])/(self.xs[-1] - self.xs[0])).item()
         def place(p):
@@ -137,7 +140,7 @@ class CompassPanel(Panel):
                 f'<g stroke="{roles["here"]}" stroke-width="1.2" opacity=".7">{arrows}</g>'
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="white" stroke="black"/></svg>')
 
-    def figure(self, state):
+    def figure(self, state:dict) -> Figure:
         "The same as a static picture"
         fig = Figure((6, 4), layout='constrained')
         ax = fig.subplots()
@@ -150,7 +153,7 @@ class CompassPanel(Panel):
         return fig
 
     @staticmethod
-    def summary(state):
+    def summary(state:dict) -> str:
         "How reliable the batches are, in a sentence"
         arrows, after = state['arrows'], f"after epoch {state['epoch']}"
         mean, right = arrows.mean(0).norm().item(), (arrows[:,0] > 0).sum()

@@ -186,8 +186,8 @@ def failure_of(
     return Failure(kind, message, own[-1].line or '', own[-1].lineno)
 
 def in_line(
-    failure:Failure,
-) -> str: # To go on with in a sentence; empty if it was in none of the learner's lines
+    failure:Failure, # What an answer raised
+) -> str:            # To go on with in a sentence; empty if it was in none of the learner's lines
     "Where it was, such as ', in line 3: `return x`'"
     if not failure.lineno: return ''
     return f', in line {failure.lineno}' + (f': `{failure.line}`' if failure.line else '')
@@ -274,7 +274,7 @@ _errors = [
         direction=_uncalled)]
 
 def common_error(
-    failure:Failure,
+    failure:Failure,     # What an answer raised
     code:Code|None=None, # The source of the answer
 ) -> tuple|None: # Diagnosis, direction, and a pair of a label and the error itself
     "What to say to an error that the lessons often provoke; None for any other"

@@ -22,9 +22,9 @@ _shades = _middle + np.where(_mix > 0, _mix*(_high - _middle), -_mix*(_low - _mi
 _palette = _shades.astype(np.uint8).ravel().tolist() + [150, 150, 150]
 
 def signed_png(
-    values,       # Numbers from -1 to 1, `[rows,columns]`
-    unknown=None, # Which of them are painted grey, `[rows,columns]`
-) -> bytes:       # PNG, one pixel per number
+    values:np.ndarray,            # Numbers from -1 to 1, `[rows,columns]`
+    unknown:np.ndarray|None=None, # Which of them are painted grey, `[rows,columns]`
+) -> bytes:                       # PNG, one pixel per number
     "`values` as an image, orange below 0 and purple above"
     from PIL import Image
     shades = np.rint(20*np.clip(values, -1, 1) + 20).astype(np.uint8)
@@ -36,10 +36,10 @@ def signed_png(
 
 # %% ../../nbs/widgets/charts.ipynb #f299cd49
 def colour_png(
-    values,     # Table of numbers, rows first
-    low:float,  # The number that is dark
-    high:float, # The number that is bright
-) -> bytes:     # PNG, one pixel per number
+    values:Sequence, # Table of numbers, rows first
+    low:float,       # The number that is dark
+    high:float,      # The number that is bright
+) -> bytes:          # PNG, one pixel per number
     "`values` as an image on a scale that colour-blind readers see as well; grey is no number"
     from matplotlib import colormaps
     from PIL import Image
@@ -239,7 +239,7 @@ def _table_svg(table):
             f'{squares}{names}</g>')
 
 def chart_svg(
-    chart:Chart,
+    chart:Chart,     # What to draw
     live:bool=False, # Will it be redrawn in a moment? Then there is nothing to point at
 ) -> str:            # SVG of 270x222
     "A small chart that shares a row with others, or fills one where the page is narrow"
@@ -318,8 +318,8 @@ def _draw_table(ax, table):
             if n: ax.text(j, i, n, ha='center', va='center', fontsize=7, color=ink)
 
 def draw_chart(
-    ax,          # matplotlib `Axes`
-    chart:Chart,
+    ax:object,   # matplotlib `Axes`
+    chart:Chart, # What to draw
 ):
     "Draw `chart` as `chart_svg` does"
     ax.set_title(chart.title, loc='left', fontsize=11, fontweight='bold')

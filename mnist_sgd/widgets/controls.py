@@ -7,7 +7,7 @@ __all__ = ['number_text', 'parse_number', 'Number', 'slider', 'presses', 'switch
 
 # %% ../../nbs/widgets/controls.ipynb #14a11b04
 import html, math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 import ipywidgets as w
 import traitlets as t
@@ -101,7 +101,8 @@ def slider(
     def within_ends(v):
         if not low <= v <= high:
             ends = f'{number_text(low)} to {number_text(high)}'
-            raise ValueError(f'{label}={number_text(v)} is beyond the ends: give a number from {ends}')
+            raise ValueError(f'{label}={number_text(v)} is beyond the ends: '
+                             f'give a number from {ends}')
     box = w.Text(number_text(value), description=label, continuous_update=False,
                  layout=w.Layout(width='13.5em'), style=dict(description_width='7.5em'))
     kind = w.FloatLogSlider if log else w.IntSlider if whole else w.FloatSlider
@@ -125,9 +126,9 @@ def slider(
 
 # %% ../../nbs/widgets/controls.ipynb #3bddbe72
 def presses(
-    names,           # What the buttons say
-    max_presses=100, # So many are kept; more do nothing
-): # ipywidgets box whose `value` is a tuple of names
+    names:Iterable,      # What the buttons say
+    max_presses:int=100, # So many are kept; more do nothing
+) -> w.HBox:             # Its `value` is a tuple of names
     "A row of buttons that remembers what was pressed, in order"
     control = w.HBox(layout=w.Layout(flex_flow='row wrap'))
     control.add_traits(value=t.Tuple())
@@ -149,9 +150,9 @@ def switch(
     return w.Checkbox(value, description=label, indent=False, layout=w.Layout(width='auto'))
 
 def choice(
-    value,       # One of the options
-    options,     # Words, or pairs of a word and a value
-    label:str='',# What it is called
+    value:object,     # One of the options
+    options:Iterable, # Words, or pairs of a word and a value
+    label:str='',     # What it is called
 ) -> w.Dropdown:
     "A list of words to choose from"
     return w.Dropdown(options=options, value=value, description=label,

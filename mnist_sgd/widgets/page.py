@@ -27,10 +27,9 @@ inks = {role: f'var(--sgd-{role},{color})' for role, color in roles.items()}  # 
 signs = dict(error='\N{BALLOT X}', warning='!', here='\N{BLACK RIGHT-POINTING TRIANGLE}')
 purple, orange = roles['three'], roles['seven']
 _dark = ';'.join(f'--sgd-{role}:{color}' for role, color in _on_dark.items())
-_css = f""".mnist-sgd{{overflow:visible}}.mnist-sgd .ghosts text{{fill:{inks['beside']};stroke:none}}
-[data-jp-theme-light=false] .mnist-sgd{{{_dark}}}
-.mnist-sgd [role=alert]{{color:{inks['error']}}}
-""" """
+_css = """.mnist-sgd{overflow:visible}.mnist-sgd .ghosts text{fill:BESIDE;stroke:none}
+[data-jp-theme-light=false] .mnist-sgd{DARK}
+.mnist-sgd [role=alert]{color:ERROR}
 .mnist-sgd :focus-visible{outline:3px solid #2b7de9;outline-offset:2px}
 .mnist-sgd .widget-html-content{line-height:1.4;min-width:0;overflow-wrap:anywhere}
 .mnist-sgd .widget-html{max-width:100%;height:auto}
@@ -56,21 +55,23 @@ if(label)h.setAttribute('aria-label',label.textContent)});
 panel.querySelectorAll('.mnist-sgd-number .ui-slider-handle').forEach(h=>{
 h.tabIndex=-1;h.setAttribute('aria-hidden','true')});
 panel.querySelectorAll('.mnist-sgd-status').forEach(s=>s.setAttribute('role','status'))},t))"""
+_css = _css.replace('BESIDE', inks['beside']).replace('ERROR', inks['error']).replace('DARK', _dark)
 page_style = f'<style onload="{html.escape(_name_handles)}">{_css}</style>' # First in each panel
 
+_set_from_click = """const r=this.getBoundingClientRect(),
+x=(event.clientX-r.left)/r.width,y=(event.clientY-r.top)/r.height,
+set=(n,v)=>{if(v==null)return;
+const e=this.closest('.mnist-sgd').querySelector('.mnist-sgd-'+n),
+c=e.matches('button')?e:e.querySelector('select,input');if(c===e)return e.click();
+if(c.options)c.selectedIndex=[...c.options].findIndex(o=>o.text.startsWith(v+':'));
+else c.value=v;c.dispatchEvent(new Event('change',{bubbles:true}))};"""
+
 def on_click(
-    **values, # Control's name = JavaScript for its value, from the click's `x` and `y`, 0 to 1
-): # An attribute for an element of HTML or SVG
+    **values:str, # Control's name = JavaScript for its value, from the click's `x` and `y`, 0 to 1
+) -> str:         # An attribute for an element of HTML or SVG
     "Let a click set controls of the panel around it, where the page allows scripts in attributes"
     sets = ''.join(f"set('{name}',{value});" for name, value in values.items())
-    js = ("const r=this.getBoundingClientRect(),"
-          "x=(event.clientX-r.left)/r.width,y=(event.clientY-r.top)/r.height,"
-          "set=(n,v)=>{if(v==null)return;"
-          "const e=this.closest('.mnist-sgd').querySelector('.mnist-sgd-'+n),"
-          "c=e.matches('button')?e:e.querySelector('select,input');if(c===e)return e.click();"
-          "if(c.options)c.selectedIndex=[...c.options].findIndex(o=>o.text.startsWith(v+':'));"
-          "else c.value=v;c.dispatchEvent(new Event('change',{bubbles:true}))};")
-    return f'onclick="{html.escape(js + sets)}"'
+    return f'onclick="{html.escape(_set_from_click + sets)}"'
 
 # %% ../../nbs/widgets/page.ipynb #2235f265
 def status_html(
@@ -109,8 +110,8 @@ def still_html(
 _drawing = threading.Lock()                          # matplotlib draws for one thread at a time
 
 def figure_base64(
-    figure, # matplotlib `Figure`
-) -> str:   # A PNG, in base64
+    figure:object, # matplotlib `Figure`
+) -> str:          # A PNG, in base64
     "A figure as text, to stand in a page"
     f = io.BytesIO()
     with _drawing: figure.savefig(f, format='png', dpi=90, bbox_inches='tight')

@@ -7,7 +7,7 @@ __all__ = ['Turn', 'Panel']
 
 # %% ../../nbs/widgets/panel.ipynb #a788637e
 import html, threading, time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from .page import alert_html, figure_base64, live_frontend, page_style
 from .page import status_html, still_html
 from .worker import Worker
@@ -45,7 +45,7 @@ class Panel:
     frame = .05  # Seconds between pictures, at least; also how long outdated work may go on
 
     def __init__(self,
-        controls, # `{name: ipywidgets control}`; the names are the arguments of `work`
+        controls:dict, # `{name: ipywidgets control}`; the names are the arguments of `work`
     ):
         import ipywidgets as w
         self.controls, self.turn = controls, Turn()
@@ -62,13 +62,16 @@ class Panel:
         self.widget = w.VBox([w.HTML(page_style), self.row, self.picture, self.text])
         self.widget.add_class('mnist-sgd')
 
-    def work(self, **values): raise NotImplementedError  # Generator of states
-    def figure(self, state): raise NotImplementedError   # matplotlib `Figure` for a state
-    def summary(self, state): raise NotImplementedError  # One sentence on the last state
-    def on_busy(self, is_busy): pass                     # Called when work starts and when it ends
-    def on_finished(self, state): pass                   # Called when work ended by itself
+    # What a panel fills in; a state is whatever its `work` yields
+    def work(self, **values) -> Iterator: raise NotImplementedError     # Generator of states
+    def figure(self, state:object) -> object: raise NotImplementedError # matplotlib `Figure` of it
+    def summary(self, state:object) -> str: raise NotImplementedError   # One sentence on it
+    def on_busy(self, is_busy:bool): pass     # Called when work starts and when it ends
+    def on_finished(self, state:object): pass # Called when work ended by itself
 
-    def svg(self, state):
+    def svg(self,
+        state:object, # The last that `work` yielded
+    ) -> str:
         "HTML of a state: its figure, unless a subclass can draw faster"
         png = figure_base64(self.figure(state))
         return (f'<img alt="{html.escape(self.summary(state))}" src="data:image/png;base64,{png}" '
@@ -79,12 +82,16 @@ class Panel:
         "What the controls say, by name"
         return {name: c.value for name, c in self.controls.items()}
 
-    def set(self, **values):
+    def set(self,
+        **values, # A control's name = what it is to say
+    ):
         "Set controls all at once, as if by hand; raises `ValueError` for what one cannot take"
         self._set(values)
         self._changed()
 
-    def run(self, **values):
+    def run(self,
+        **values, # As in `set`
+    ) -> object:  # The last state
         "Set controls, work to the end, draw, and return the last state; raises what `work` raises"
         self._set(values)
         self.worker.submit(lambda stop: None)          # so that nothing older draws after this
@@ -94,8 +101,8 @@ class Panel:
         return self.state
 
     def alert(self,
-        error,      # An exception
-        older=True, # Is the picture of an earlier run?
+        error:Exception, # What was raised
+        older:bool=True, # Is the picture of an earlier run?
     ):
         "Say what went wrong, where the summary stands"
         self.error, self.text.value = error, alert_html(error, older)
@@ -114,8 +121,10 @@ class Panel:
         self.stop()
         self.worker.end()
 
-    def wait(self, timeout=60):
-        "Until the picture shows the newest values; True if it was in time"
+    def wait(self,
+        timeout:float=60, # Seconds
+    ) -> bool:            # Was it in time?
+        "Until the picture shows the newest values"
         return self.worker.wait(timeout)
 
     def _set(self, values):

@@ -7,6 +7,7 @@ __all__ = ['Worker']
 
 # %% ../../nbs/widgets/worker.ipynb #imports
 import contextvars, threading, traceback
+from collections.abc import Callable
 from ..machine.threads import single_thread
 
 # %% ../../nbs/widgets/worker.ipynb #e0e1c2cf
@@ -20,7 +21,7 @@ class Worker:
         self._busy = self._leave = False
 
     def submit(self,
-        job, # Called with one argument, a function that says whether to stop
+        job:Callable, # Called with one argument, a function that says whether to stop
     ):
         "Run `job` next, in place of any that waits; the one that runs is asked to stop"
         with self._cond:
@@ -60,8 +61,8 @@ class Worker:
             self._cond.notify_all()
 
     def wait(self,
-        timeout=60, # Seconds
-    ): # Was it finished in time?
+        timeout:float=60, # Seconds
+    ) -> bool:            # Was it finished in time?
         "Until no job runs and none waits"
         def idle(): return not self._busy and self._job is None
         with self._cond: return self._cond.wait_for(idle, timeout)
