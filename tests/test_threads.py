@@ -51,7 +51,7 @@ def whole_training(data):
 def closed(data): list(run(Recipe(epochs=1), data))
 def autograd(data): list(run(Recipe(epochs=1, model='net'), data))
 def sweep(data): run_many([Recipe(epochs=1, lr=lr) for lr in (.1, 1.)], data)
-def look(data): diagnose(Recipe(), (torch.randn(1, 784), torch.zeros(1)), data.valid_x, data.valid_y)
+def look(data): diagnose('mnist_loss', (torch.randn(1, 784), torch.zeros(1)), data.valid_x, data.valid_y)
 def batches(data): first_epoch(Recipe(epochs=1), data)
 def steps(data): next(each_step(Recipe(epochs=1), data))
 def net(data): list(digit_epochs(epochs=1))

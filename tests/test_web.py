@@ -170,7 +170,7 @@ def test_closer_look(packed):
     for mine, its in (('loss', first.loss), ('accuracy', first.accuracy), ('meanP', first.mean_p)):
         assert np.allclose(js['first'][mine], its, rtol=1e-3, atol=1e-3, equal_nan=True), mine
     for mine, record in zip(js['diagnostics'], run(recipe, data)):
-        its = diagnose(recipe, record.params, *sample(data))
+        its = diagnose(recipe.loss, record.params, *sample(data))
         assert abs(mine['gradNorm']/its.grad_norm - 1) < 1e-3 and abs(mine['saturated'] - its.saturated) < 2/517
         assert sum(mine['counts']) == sum(its.counts) and sum(abs(a - b) for a, b in zip(mine['counts'], its.counts)) <= 4
     assert js['brokeAt'][:2] == list(broken_at(broken, data)[:2])
@@ -273,7 +273,7 @@ def test_charts_and_words(packed, text, other):
         for r in run(recipe, data):
             history.append(r)
             if not all(p.isfinite().all() for p in r.params): break
-        done = Run(recipe, tuple(history), 'cpu', tuple(diagnose(recipe, r.params, *sample(data)) for r in history), first_epoch(recipe, data), ever_lit=ever_lit)
+        done = Run(recipe, tuple(history), 'cpu', tuple(diagnose(recipe.loss, r.params, *sample(data)) for r in history), first_epoch(recipe, data), ever_lit=ever_lit)
         return replace(done, broke_at=broken_at(recipe, data)) if done.broken else done
     mine, ghost = trained(text), trained(other)
     js = javascript(open_digits + '''const digits = open(given.file), { runSvg, weightsBmp } = await import("./charts.js"), words = await import("./runs.js")

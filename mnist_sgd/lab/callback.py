@@ -22,7 +22,7 @@ class FitPicture(Panel):
     def __init__(self): super().__init__({})
 
     def show(self,
-        run, # `Run`, finished or not
+        run:Run, # Finished or not
     ):
         "Draw what has come of `run` so far"
         self.latest = run
@@ -30,7 +30,7 @@ class FitPicture(Panel):
 
     def work(self): yield self.latest
 
-    def summary(self, run):
+    def summary(self, run:Run) -> str:
         "Where `run` stands, in a sentence"
         text, last = recipe_text(run.recipe), run.history[-1]
         return f"{text}, on {run.device}: accuracy {last.accuracy:.4f} after {last.epoch} epochs."

@@ -7,9 +7,10 @@ __all__ = ['Training', 'Lab']
 
 # %% ../../nbs/lab/lab.ipynb #imports
 import html, re, time
-from dataclasses import asdict, replace
+from collections.abc import Iterator
+from dataclasses import asdict, fields, replace
 import ipywidgets as w
-from ..data import session_data
+from ..data import Digits, session_data
 from .parts import broken_text, challenges, control_rows, recipe_controls, runs_table
 from .picture import run_figure, run_svg
 from ..runs.engine import pick_device, run
@@ -23,8 +24,8 @@ from ..widgets.panel import Panel
 class Training(Panel):
     "A panel that trains what its controls say; the controls are the fields of a `Recipe`"
     def __init__(self,
-        recipe='lr=1, epochs=20', # Where to start: a `Recipe` or its text
-        data=None,                # `Digits`; by default those that the recipe's source names
+        recipe:str|Recipe='lr=1, epochs=20', # Where to start, maybe as a text
+        data:Digits|None=None,               # By default those that the recipe's source names
     ):
         self.recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
         self.data = session_data(self.recipe.source) if data is None else data
@@ -34,24 +35,30 @@ class Training(Panel):
         self.elapsed = 0., 0                             # seconds of training, epochs
         super().__init__(recipe_controls(self.recipe))
 
-    def work(self, **values):
+    def work(self, **values) -> Iterator[Run]:
         "Train: a `Run` that has one more record each time; on the CPU where the device fails"
-        recipe, self.fallback = replace(self.recipe, **values), ''
-        device = pick_device(recipe.device)
-        try: yield from self.train(recipe, self.data.to(device))
+        self.fallback = ''
+        try: yield from self.train(values)
         except RuntimeError as e:                        # what a device cannot do or hold
-            if device.type == 'cpu': raise
-            self.fallback = f' ({device} failed: {(str(e) or type(e).__name__).splitlines()[0]})'
-            yield from self.train(recipe, self.data.to('cpu'))
+            failed = pick_device(values['device'])
+            if failed.type == 'cpu': raise
+            self.fallback = f' ({failed} failed: {(str(e) or type(e).__name__).splitlines()[0]})'
+            yield from self.train(values, 'cpu')
 
-    def train(self, recipe, data):
-        "The run of `recipe` where `data` is, with a closer look at each record"
+    def train(self,
+        values:dict,          # What the controls say
+        device:str|None=None, # Where to train, if not where they say
+    ) -> Iterator[Run]:
+        "The run that the controls ask for, with a closer look at each record"
+        recipe = replace(self.recipe, **values)
+        self.on_started(recipe)
+        data, loss = self.data.to(pick_device(device or recipe.device)), recipe.loss
         device = str(data.train_x.device)
         state, snapshots = Run(recipe, (), device, ever_lit=self.ever_lit), []
         start, self.elapsed = time.monotonic(), (0., 0)
         for record in run(replace(recipe, device=device), data, after_step=snapshots.append):
             self.elapsed = self.elapsed[0] + time.monotonic() - start, record.epoch
-            diagnostics = diagnose(recipe, record.params, *self.sample)
+            diagnostics = diagnose(loss, record.params, *self.sample)
             state = replace(state, history=(*state.history, record),
                             diagnostics=(*state.diagnostics, diagnostics))
             if record.epoch == 1:
@@ -63,9 +70,13 @@ class Training(Panel):
         if state.broken:
             yield replace(state, broke_at=broken_at(recipe, data, self.interrupted))
 
+    def on_started(self,
+        recipe:Recipe, # What is about to be trained
+    ): pass            # Called before the first record
+
     svg, figure = staticmethod(run_svg), staticmethod(run_figure)
 
-    def summary(self, run):
+    def summary(self, run:Run) -> str:
         "What came of `run`, in a sentence"
         recipe, last = run.recipe, run.history[-1]
         text = f'{recipe_text(recipe)}, on {run.device}{self.fallback}: '
@@ -80,10 +91,10 @@ def _names(text): return re.findall(r'\w+', text) if isinstance(text, str) else 
 class Lab(Training):
     "The training loop with a control for everything, runs that stay, and challenges"
     def __init__(self,
-        recipe='lr=1, epochs=20', # Where to start: a `Recipe` or its text
-        data=None,                # `Digits`; by default those that the recipe's source names
-        lock='',                  # Names of controls that cannot be moved, such as 'lr, seed'
-        hide='',                  # Names of controls that are not shown
+        recipe:str|Recipe='lr=1, epochs=20', # Where to start, maybe as a text
+        data:Digits|None=None,               # By default those that the recipe's source names
+        lock:str|list='',                    # Names of controls that cannot be moved: 'lr, seed'
+        hide:str|list='',                    # Names of controls that are not shown
     ):
         super().__init__(recipe, data)
         self.runs = {}          # by number
@@ -127,8 +138,8 @@ class Lab(Training):
         self.row.children = [w.Box([self.controls[n] for n in row if n in shown],
                                    layout=w.Layout(flex_flow='row wrap', width='100%'))
                              for row in rows]
-        folded = {n: getattr(self.recipe, n) for row in rows[1:] for n in row}
-        self.more.value = any(v != getattr(Recipe(), n) for n, v in folded.items())
+        usual = {f.name: f.default for f in fields(Recipe)}
+        self.more.value = any(self.values[n] != usual[n] for row in rows[1:] for n in row)
         self._fold()
         buttons = [self.more, self.stop_button, button('start again', self.start_again), self.back,
                    button('clear runs', self.clear)]
@@ -145,7 +156,7 @@ class Lab(Training):
         for row in self.row.children[1:]: row.layout.display = None if self.more.value else 'none'
 
     def show(self,
-        recipe, # `Recipe` or its text
+        recipe:str|Recipe, # Itself or its text
     ):
         "Set all controls to `recipe`; raises `ValueError` for what is locked or makes no sense"
         recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
@@ -182,36 +193,40 @@ class Lab(Training):
         if not self._listing and change['new'] in self.runs:
             self._try(lambda: self.show(self.runs[change['new']].recipe))
 
-    def work(self, **values):
-        "Train, with the line of text brought up to date first, unless it waits to be put right"
-        recipe, self.news = replace(self.recipe, **values), ''
-        if values != self.refused: self.written = self.line.value = recipe_text(recipe)
-        self._list_runs(recipe)
-        yield from super().work(**values)
+    def _number(self, recipe):
+        "Number of the run of `recipe` that was kept, or 0"
+        return next((n for n, r in self.runs.items() if r.recipe == recipe), 0)
 
-    def on_finished(self, run):
+    def on_started(self, recipe:Recipe):
+        "Bring the line of text up to date, unless it waits to be put right"
+        self.news = ''
+        if self.values != self.refused: self.written = self.line.value = recipe_text(recipe)
+        self._list_runs(recipe)
+
+    def on_finished(self, run:Run):
         "Keep `run`, and see whether it meets a challenge"
-        free = max(self.runs, default=0) + 1
-        number = next((n for n, r in self.runs.items() if r.recipe == run.recipe), free)
+        number = self._number(run.recipe) or max(self.runs, default=0) + 1
         *before, last = run.history
         slim = *(replace(r, params=()) for r in before), last      # what ghosts and tables need
         self.runs[number] = replace(run, history=slim, diagnostics=(), first=None)
         if len(self.runs) > 30: del self.runs[min(self.runs)]
-        seen = [r for r in self.runs.values() if r.recipe != run.recipe] + [run]
+        seen = [r for n, r in self.runs.items() if n != number] + [run]
         new = [i for i, c in enumerate(challenges) if i not in self.solved and c.solved(seen)]
         self.solved.update(new)
         self.news = ''.join(f' Challenge {i + 1} is solved.' for i in new)
         still_open = [i for i in range(len(challenges)) if i not in self.solved]
-        if not new and self.goal.value in self.solved and still_open: self.goal.value = still_open[0]
+        is_done = self.goal.value in self.solved
+        if not new and is_done and still_open: self.goal.value = still_open[0]
         self._show_goal(new)
         self._show_runs(run.recipe)
 
     def clear(self):
         "Forget all runs but the one that is shown; what was solved stays solved"
         with self._lock:
-            kept = [r for r in self.runs.values() if self.state and r.recipe == self.state.recipe]
-            self.runs = dict(enumerate(kept, 1))
-            self._show_runs(self.state and self.state.recipe)
+            shown = self.state and self.state.recipe
+            kept = self.runs.get(self._number(shown))
+            self.runs = {1: kept} if kept else {}
+            self._show_runs(shown)
             if self.state: self.picture.value = self.svg(self.state)
 
     def _show_runs(self, recipe=None):
@@ -224,13 +239,13 @@ class Lab(Training):
         self._list_runs(recipe)
 
     def _list_runs(self, recipe):
-        "All runs in the list, and the one of `recipe` chosen: new options alone would choose the first"
+        "All runs in the list, with that of `recipe` chosen: new options alone would choose the first"
         names = [('a run ...', 0)]
         names += [(f'{n}: {recipe_text(r.recipe)}', n) for n, r in self.runs.items()]
         self._listing = True                             # nobody has chosen anything
         try:
             if list(self.back.options) != names: self.back.options = names
-            self.back.value = next((n for n, r in self.runs.items() if r.recipe == recipe), 0)
+            self.back.value = self._number(recipe)
         finally: self._listing = False
 
     def _show_goal(self, new=()):
@@ -242,16 +257,17 @@ class Lab(Training):
         self.task.value = (f'<p style="margin:0;line-height:1.4;{style}">'
                            f'{done or ticked + told(self.goal.value)}</p>')
 
-    def svg(self, run):
+    def svg(self, run:Run) -> str:
         "The charts of `run`, with the last five other runs as ghosts"
-        others = {n: r for n, r in self.runs.items() if r.recipe != run.recipe}
-        return run_svg(run, {n: others[n] for n in list(others)[-5:]}, self.turn.live)
+        number = self._number(run.recipe)
+        others = [n for n in self.runs if n != number]
+        return run_svg(run, {n: self.runs[n] for n in others[-5:]}, self.turn.live)
 
-    def summary(self, run):
+    def summary(self, run:Run) -> str:
         "What came of `run`, in a sentence, and whether that met a challenge"
         return super().summary(run) + self.news
 
-    def on_busy(self, is_busy):
+    def on_busy(self, is_busy:bool):
         "Colour `stop` while there is something to stop; then say how fast it was"
         self.stop_button.button_style = 'warning' if is_busy else ''
         seconds, epochs = self.elapsed

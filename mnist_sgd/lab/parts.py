@@ -8,12 +8,13 @@ __all__ = ['challenges', 'devices', 'recipe_controls', 'control_rows', 'runs_tab
 # %% ../../nbs/lab/parts.ipynb #553bc655
 import html, math
 from dataclasses import dataclass, fields, replace
+from ..data import Digits
 from ..runs.recipe import Recipe, recipe_text
 from ..runs.steps import squared_lr_limit
 from ..widgets.controls import choice, slider, switch
 
 # %% ../../nbs/lab/parts.ipynb #85c5d84c
-def devices(): # Names
+def devices() -> list: # Names
     "What a run can be computed on here"
     import torch
     names, n = ['auto', 'cpu'], torch.cuda.device_count()
@@ -45,8 +46,8 @@ def control_rows(
 
 # %% ../../nbs/lab/parts.ipynb #6216722a
 def runs_table(
-    runs, # `Run`s by number
-): # HTML text
+    runs:dict, # `Run`s by number
+) -> str:      # HTML
     "A table of runs, newest first: recipe, loss, accuracy, epochs to 0.97"
     if not runs: return ''
     def row(n, run):
@@ -64,11 +65,11 @@ def runs_table(
 
 # %% ../../nbs/lab/parts.ipynb #9e3de433
 def broken_text(
-    recipe,        # `Recipe`
-    data,          # `Digits`
-    epoch,         # The first whose losses are not all numbers; 0 is before training
-    broke_at=None, # Epoch, batch and loss, as from `broken_at`, where it was looked for
-): # A sentence
+    recipe:Recipe,            # `Recipe`
+    data:Digits,              # What to train on and to check with
+    epoch:int,                # The first whose losses are not all numbers; 0 is before training
+    broke_at:tuple|None=None, # Epoch, batch and loss, as from `broken_at`, where it was looked for
+) -> str:                     # A sentence
     "Where the loss stopped being a number, why, and what to try"
     if epoch == 0: return ('The loss is no number before the first step: '
                            'the weights start too large; try a smaller std.')

@@ -9,8 +9,9 @@ __all__ = ['weights_png', 'weights_chart', 'run_charts', 'run_svg', 'run_figure'
 import math
 from collections.abc import Sequence
 import numpy as np
+import torch
 from matplotlib.figure import Figure
-from ..runs.recipe import recipe_text
+from ..runs.recipe import recipe_text, recipe_words
 from ..runs.record import Run
 from ..widgets.charts import Bars, Chart, chart_svg, charts_figure, Curve
 from ..widgets.charts import side_by_side, signed_png
@@ -18,9 +19,9 @@ from ..widgets.page import on_click
 
 # %% ../../nbs/lab/picture.ipynb #64492cf0
 def weights_png(
-    params:Sequence, # Parameters of a linear model or of a net with one hidden layer
-    ever_lit=None,        # Which pixels are ever ever_lit, `[784]`; the others are painted grey
-) -> bytes:          # PNG of 28x28
+    params:Sequence,                 # Of a linear model, or of a net with one hidden layer
+    ever_lit:torch.Tensor|None=None, # Which pixels are ever lit, `[784]`; the others are grey
+) -> bytes:                          # PNG of 28x28
     "The weight of each pixel, orange below 0 and purple above"
     w = params[0].numpy() if len(params) == 2 else (params[2] @ params[0]).numpy()
     w = np.nan_to_num(w.reshape(28, 28), posinf=0, neginf=0)
@@ -28,8 +29,8 @@ def weights_png(
                       None if ever_lit is None else ~np.asarray(ever_lit).reshape(28, 28))
 
 def weights_chart(
-    params:Sequence, # As in `weights_png`
-    ever_lit=None,        # Likewise
+    params:Sequence,                 # As in `weights_png`
+    ever_lit:torch.Tensor|None=None, # Likewise
 ) -> Chart:
     "The weights, and what their colours mean"
     never = '' if ever_lit is None else '; grey: never lit'
@@ -40,26 +41,26 @@ def weights_chart(
 def _ghosts(ghosts, value): # Earlier runs by number; which number of a record
     return [Curve([value(r) for r in g.history], 'beside', ghost=n) for n, g in ghosts.items()]
 
-def _loss_chart(run, ghosts):
+def _loss_chart(run, ghosts, epochs):
     losses = [v for r in run.history for v in (r.train_loss, r.valid_loss) if math.isfinite(v)]
     curves = [Curve([r.train_loss for r in run.history], 'training', 'training'),
               Curve([r.valid_loss for r in run.history], 'validation', 'validation'),
               *_ghosts(ghosts, lambda r: r.valid_loss)]
-    return Chart('loss', curves, x_name='epoch', x_end=run.recipe.epochs,
+    return Chart('loss', curves, x_name='epoch', x_end=epochs,
                  high=max([1., *(losses[:2] if run.broken else losses)]))
 
 def _numbers(r):
     losses = f'train {r.train_loss:.3g}, valid {r.valid_loss:.3g}'
     return f'epoch {r.epoch}: {r.accuracy:.4f}, {losses}'
 
-def _accuracy_chart(run, ghosts):
+def _accuracy_chart(run, ghosts, epochs):
     "Accuracy by epoch; some 16 epochs, the last among them, can be pointed at"
     history, last = run.history, run.history[-1]
     every = math.ceil(len(history)/16)
     curves = [Curve([r.accuracy for r in history]), *_ghosts(ghosts, lambda r: r.accuracy)]
     stops = [(r.epoch, _numbers(r)) for r in (*history[:-1:every], last)]
     return Chart(f'accuracy {last.accuracy:.4f}', curves, low=.4, stops=stops,
-                 x_name='epoch', x_end=run.recipe.epochs,
+                 x_name='epoch', x_end=epochs,
                  reads=f'accuracy by epoch, {last.accuracy:.4f} after epoch {last.epoch}')
 
 def _first_chart(first):
@@ -87,10 +88,11 @@ def run_charts(
     ghosts:dict={}, # Earlier `Run`s by number, to be drawn pale
 ) -> list:          # `Chart`s
     "Loss, accuracy and weights of `run`, and what else is known"
-    charts = [_loss_chart(run, ghosts), _accuracy_chart(run, ghosts),
+    epochs = run.recipe.epochs
+    charts = [_loss_chart(run, ghosts, epochs), _accuracy_chart(run, ghosts, epochs),
               weights_chart(run.history[-1].params, run.ever_lit)]
     if not run.diagnostics: return charts
-    return charts + [_first_chart(run.first), _gradient_chart(run.diagnostics, run.recipe.epochs),
+    return charts + [_first_chart(run.first), _gradient_chart(run.diagnostics, epochs),
                      _confidence_chart(run.diagnostics[-1])]
 
 # %% ../../nbs/lab/picture.ipynb #8fc4c31c
@@ -100,10 +102,10 @@ def run_svg(
     live:bool=False,# Will it be redrawn in a moment? Then there is nothing to point at
 ) -> str:           # HTML; its data attributes say what it was drawn for
     "The charts of `run` on a page; a click on a ghost goes back to it"
-    recipe, last = run.recipe, run.history[-1]
+    words, last = recipe_words(run.recipe), run.history[-1]
     svgs = [chart_svg(chart, live) for chart in run_charts(run, ghosts)]
-    drawn = side_by_side(svgs, recipe=recipe_text(recipe), lr=f'{recipe.lr:g}',
-                         epochs=recipe.epochs, epoch=last.epoch, accuracy=f'{last.accuracy:.4f}')
+    drawn = side_by_side(svgs, recipe=recipe_text(run.recipe), lr=words['lr'],
+                         epochs=words['epochs'], epoch=last.epoch, accuracy=f'{last.accuracy:.4f}')
     return f'<div {on_click(restore="event.target.dataset.run")}>{drawn}</div>' if ghosts else drawn
 
 def run_figure(

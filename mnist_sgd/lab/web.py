@@ -7,13 +7,13 @@ __all__ = ['only_here', 'geometry', 'field_facts', 'theme_colors', 'palette', 'p
 
 # %% ../../nbs/lab/web.ipynb #web-imports
 import gzip, io, re
-from dataclasses import asdict, fields
+from dataclasses import fields
 import numpy as np
 from PIL import Image
 from ..digits.sources import offline_rows, sizes
 from .parts import challenges, control_rows
 from ..runs.recipe import Recipe, _kinds, _too_large
-from ..widgets.charts import dashes, roles, signed_png
+from ..widgets.charts import dashes, signed_png
 from ..widgets.page import inks, page_style
 
 # %% ../../nbs/lab/web.ipynb #web-field-facts
@@ -29,8 +29,8 @@ def field_facts(
     return [facts(f) for f in fields(recipe)]
 
 # %% ../../nbs/lab/web.ipynb #web-geometry
-geometry = dict(width=270, height=222, left=40, right=260, top=30, bottom=180,   # a chart, and the field in it
-                points=50, ghost_points=24,                                      # so many of a curve are drawn
+geometry = dict(width=270, height=222, left=40, right=260, top=30, bottom=180, # chart and field
+                points=50, ghost_points=24,            # so many of a curve are drawn
                 roles=inks, dashes=dashes)
 
 def theme_colors() -> dict: # `{'light': {'seven': '#b35806', ...}, 'dark': ...}`
@@ -49,15 +49,16 @@ def palette() -> list: # `[42,3]`, from 0 to 255
 def page_facts() -> dict: # Lists, dicts, words and numbers: it goes into JSON as it is
     "Everything that the lab in a page has from the library"
     tasks = [dict(task=c.task, name=c.solved.__name__.strip('_')) for c in challenges]
-    return dict(fields=field_facts(), rows=[[n for n in row if n not in only_here] for row in control_rows(Recipe())],
-                challenges=tasks, colors=theme_colors(), palette=palette(), geometry=geometry,
-                sizes=list(sizes.values()))
+    rows = [[n for n in row if n not in only_here] for row in control_rows(Recipe())]
+    return dict(fields=field_facts(), rows=rows, challenges=tasks, colors=theme_colors(),
+                palette=palette(), geometry=geometry, sizes=list(sizes.values()))
 
 # %% ../../nbs/lab/web.ipynb #web-pack
 def packed_digits(
-    rows=None, # uint8 `[N,784]`; by default the redrawn digits
-) -> bytes:    # gzip: a bit for each pixel, the first one lowest, then the values of those above 0
+    rows:np.ndarray|None=None, # uint8 `[N,784]`; by default the redrawn digits
+) -> bytes:                    # gzip: a bit a pixel, the first one lowest, then the values above 0
     "Images as a browser unpacks them: gzip is all that it needs to know"
     rows = offline_rows() if rows is None else rows
     lit = rows > 0
-    return gzip.compress(np.packbits(lit.ravel(), bitorder='little').tobytes() + rows[lit].tobytes(), 9, mtime=0)
+    bits = np.packbits(lit.ravel(), bitorder='little')
+    return gzip.compress(bits.tobytes() + rows[lit].tobytes(), 9, mtime=0)

@@ -15,10 +15,10 @@ from .record import Record
 
 # %% ../../nbs/runs/checkpoint.ipynb #checkpoint-04
 def save_checkpoint(
-    path:str|Path,  # File to write; an older one stays whole until the new one is
-    recipe:Recipe,  # What is run
-    begun,          # `Start`, after the last record
-    history:list,   # `Record`s so far
+    path:str|Path, # File to write; an older one stays whole until the new one is
+    recipe:Recipe, # What is run
+    begun:object,  # `Start`, after the last record
+    history:list,  # `Record`s so far
 ):
     "Keep everything that the rest of the run depends on; raises `OSError` where it cannot be written"
     generator = begun.dl.generator
@@ -32,10 +32,10 @@ def save_checkpoint(
     os.replace(half, path)
 
 def load_checkpoint(
-    path:str|Path,  # As `save_checkpoint` wrote it
-    recipe:Recipe,  # What is run: the same, though it may have more epochs
-    begun,          # `Start`, fresh; it is brought to where the run stood
-) -> list:          # `Record`s so far
+    path:str|Path, # As `save_checkpoint` wrote it
+    recipe:Recipe, # What is run: the same, though it may have more epochs
+    begun:object,  # `Start`, fresh; it is brought to where the run stood
+) -> list:         # `Record`s so far
     "Go back to where a run stood; raises `ValueError` for another file, or one of another recipe"
     try: state = torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError: raise ValueError(

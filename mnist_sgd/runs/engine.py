@@ -24,8 +24,8 @@ from .record import Record
 
 # %% ../../nbs/runs/engine.ipynb #30920117
 def pick_device(
-    name='auto', # 'auto', 'cpu', 'cuda', 'cuda:1', 'mps', ...
-): # `torch.device`
+    name:str='auto', # 'auto', 'cpu', 'cuda', 'cuda:1', 'mps', ...
+) -> torch.device:
     "The device called `name`, for 'auto' cuda where there is one; raises `ValueError` for none"
     if name == 'auto': return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     try:
@@ -38,8 +38,8 @@ def pick_device(
 
 # %% ../../nbs/runs/engine.ipynb #182fc43e
 def make_model(
-    recipe, # `Recipe`; its model, init, std and seed count
-): # `nn.Module` from `[n,784]` to `[n,1]`
+    recipe:Recipe, # Its model, init, std and seed count
+) -> nn.Module:    # From `[n,784]` to `[n,1]`
     "A fresh model, on the CPU"
     g, init, std = torch.Generator().manual_seed(recipe.seed), recipe.init, recipe.std
     def linear(n_in, n_out):

@@ -38,7 +38,7 @@ class Run:
         return next((r for r in self.history if is_broken(r)), None)
 
     def epochs_to(self,
-        accuracy, # From 0 to 1
-    ): # A number of epochs, or None
+        accuracy:float, # From 0 to 1
+    ) -> int|None:      # Epochs
         "How many epochs it took to reach `accuracy`"
         return next((r.epoch for r in self.history if r.accuracy >= accuracy), None)

@@ -140,9 +140,9 @@ def broken_at(
 # %% ../../nbs/runs/steps.ipynb #ee62dc0e
 @torch.no_grad()
 def squared_lr_limit(
-    recipe, # `Recipe`; its batch_size counts
-    data,   # `Digits`
-): # Learning rate
+    recipe:Recipe, # Its batch_size counts
+    data:Digits,   # What to train on and to check with
+) -> float:        # Learning rate
     "The lr above which a linear model's squared loss explodes, by the steepest of a few batches"
     steepest, n = 0., recipe.batch_size
     for begin in range(0, len(data.train_x), max(n, len(data.train_x)//4)):
@@ -165,19 +165,19 @@ class Diagnostics:
 
 @one_thread
 def diagnose(
-    recipe:Recipe,  # Its model and loss count
+    loss:str,       # Name of a loss, a key of `losses`
     params:tuple,   # Parameters, as in a `Record`
     x:torch.Tensor, # Pictures, `[n,784]`
     y:torch.Tensor, # Labels, `[n,1]`
 ) -> Diagnostics:
     "Gradient and confidences of the model whose parameters are `params`"
-    scores, grads = _scores_and_grads(recipe.loss, params, x, y)
+    scores, grads = _scores_and_grads(loss, params, x, y)
     p, norm = scores.sigmoid(), _size(grads).item()
     if p.isnan().any(): return Diagnostics(norm, [0]*20, math.nan)
     return Diagnostics(norm, torch.histc(p, 20, 0, 1).int().tolist(), saturated_share(p))
 
 def sample(
-    data:Digits,
-) -> tuple: # Pictures, `[517,784]`, and labels, `[517,1]`, of MNIST_SAMPLE
+    data:Digits, # Its training set counts
+) -> tuple:     # Pictures, `[517,784]`, and labels, `[517,1]`, of MNIST_SAMPLE
     "Every 24th training picture of `data` and its label: threes and sevens in proportion"
     return data.train_x[::24].contiguous(), data.train_y[::24].contiguous()
