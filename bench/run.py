@@ -184,7 +184,7 @@ def main():
             'shuffled, as a CUDA graph': engine_epoch(gpu, shuffled), 'the lab: with validation and records': run_epoch(gpu, 'cuda'),
             'the same on the CPU': run_epoch(data)}, n, targets={'as a CUDA graph': '0.33 or less'})
 
-    rows, cache = sources.offline_rows(), sources.cache_dir()/'offline-1.npy'
+    rows = sources.offline_rows()
     from PIL import Image
     pngs = []
     for row in rows[:2000]:

@@ -108,8 +108,7 @@ def index_parts():
 def landing_page(parts):
     "One sentence, the lab, where to start, the map of lessons"
     title, sentence = re.match(r'# (.*)\n+> (.*)', parts['']).groups()
-    course, _, _ = parts['The course'].partition('\n\nBehind the lessons')
-    before, table, *others = course.split('\n\n')
+    before, table, *others = parts['The course'].split('\n\n')
     rows = [row.rstrip('| ') for row in table.split('\n')]
     extra = ['needs', '---', *map(needs, lessons)]
     if len(rows) != len(extra): raise ValueError(f'nbs/index.ipynb: {len(rows) - 2} rows in the map, but {len(lessons)} lessons')
@@ -119,6 +118,12 @@ def landing_page(parts):
         f'**[Start here: lesson 00]({lessons[0]}.ipynb)**. Or [install the course](install.md), and run it on your own machine.',
         '## The course', before, table, *others,
         toctree('Lessons', map(numbered, lessons)), toctree('Beside the lessons', beside), toctree('The rest', ['install', 'behind', 'reference/index'])])
+
+def tests_and_folders(parts):
+    "The README's words on tests, and on the folders behind the lessons; raises `ValueError` where it says nothing on these"
+    tests, begins, folders = parts['Tests, and the rest'].partition('Behind the lessons, ')
+    if not begins: raise ValueError('nbs/index.ipynb: under "Tests, and the rest" no paragraph begins with "Behind the lessons, "')
+    return tests, folders[0].upper() + folders[1:]
 
 def packages():
     "The library's modules by folder; exercises are left out: their module holds the answers"
@@ -150,9 +155,9 @@ def write_sources(folder):
         write(f'{name}.ipynb', nbformat.writes(nb))
     parts, folded = index_parts(), [n for n in names if '/' in n]
     write('index.md', landing_page(parts))
-    rest, _, behind = parts['Tests, and the rest'].partition('Behind the lessons, ')
+    rest, behind = tests_and_folders(parts)
     write('install.md', f"# Install\n\n{parts['Install']}\n\n{rest}")
-    write('behind.md', f"# Behind the lessons\n\n{behind[0].upper()}{behind[1:]}\n\n{toctree('Behind the lessons', folded)}")
+    write('behind.md', f"# Behind the lessons\n\n{behind}\n\n{toctree('Behind the lessons', folded)}")
     for package, modules in packages().items(): write(f'reference/{package}.rst', reference_page(package, modules))
     write('reference/index.md', '# The library\n\nEvery public name, package by package.\n\n' +
           ':::{toctree}\n:maxdepth: 2\n\n' + '\n'.join(packages()) + '\n:::')

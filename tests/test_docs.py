@@ -3,7 +3,6 @@ import filecmp, gzip, importlib.util, io, os, re, shutil, subprocess, sys
 import xml.etree.ElementTree as ET
 from base64 import b64decode, b64encode
 from html.parser import HTMLParser
-from pathlib import Path
 import nbformat, numpy as np, pytest
 from jupyter_page import browser, chromium
 from mnist_sgd.data import load_data
@@ -73,6 +72,12 @@ def test_the_map_has_every_lesson():
     page = prepare.landing_page(prepare.index_parts())
     assert all(page.count(f'| [{name}]({name}.ipynb) |') == 1 for name in prepare.lessons) and len(prepare.lessons) == 10
     assert {*prepare.lessons, *prepare.beside, 'index'} == {p.stem for p in tool.nbs.glob('*.ipynb')}
+def test_folders_have_their_page():
+    "The README's table of folders is on a page of its own, and neither on the landing page nor on that on installing"
+    tests, folders = prepare.tests_and_folders(prepare.index_parts())
+    assert folders.startswith('Everything that serves them has a folder:') and '| `panels/` |' in folders and 'Run all the tests' in tests
+    assert '`panels/`' not in tests + prepare.landing_page(prepare.index_parts())
+    with pytest.raises(ValueError, match='no paragraph begins with "Behind the lessons, "'): prepare.tests_and_folders({'Tests, and the rest': 'Run them.'})
 def test_reference_is_whole():
     "Every module but the answers"
     modules = {f'{package}.{name}' for package, names in prepare.packages().items() for name in names}

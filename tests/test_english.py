@@ -1,6 +1,6 @@
 "The prose is English as it is spoken: no phrase in the word order of another language, no word for two things"
 import re
-import nbformat, pytest
+import pytest
 from test_project import each_notebook, root, tool
 
 # What to look for (a regular expression; text in backticks is read as `_`), what to write instead, and a sentence that has it

@@ -1,19 +1,22 @@
 "The house keeps its rules: who may import whom, what stands at the top, how long a line is"
-import ast, io, math, os, re, shutil, subprocess, sys
+import ast, importlib, io, math, os, re, shutil, subprocess, sys, tokenize
 import xml.etree.ElementTree as ET
 from base64 import b64decode
 from collections import Counter
+from functools import cache
 from pathlib import Path
 import numpy as np, pytest
 from importlinter import cli
 from matplotlib.colors import to_hex
 from PIL import Image
+from pyflakes import checker, messages
 from mnist_sgd.beyond import digit_epochs
 from mnist_sgd.data import load_data
 from mnist_sgd.lab.lab import Lab
 from mnist_sgd.lab.picture import run_charts
 from mnist_sgd.panels.beyond import DigitsPanel
 from mnist_sgd.panels.live import Mystery
+from mnist_sgd.runs.recipe import Recipe
 from mnist_sgd.widgets.charts import chart_svg, charts_figure
 from test_project import root, tool
 
@@ -53,6 +56,105 @@ def test_names():
     nameless = [f'{f.stem}:{n.lineno}' for f in library for n in ast.walk(ast.parse(f.read_text(encoding='utf-8')))
                 if isinstance(n, (ast.FunctionDef, ast.ClassDef)) and n.name == '_']
     assert not nameless
+
+own = [*library, *(p for folder in ('tests', 'tools', 'docs', 'bench') for p in sorted((root/folder).glob('*.py')))]
+on_purpose = {('live.py', '.lab.lab.Lab'), ('learner.py', 'fastai.vision.learner'), ('test_learner.py', 'fastai.callback.hook'),
+              *(('cells.py', name) for name in ('torch', 'fastai.optimizer', 'fastcore.test', 'matplotlib.pyplot', 'ipywidgets'))}
+
+def idle(file, text):
+    "Imports and variables in `text` that nothing uses, and names that are defined twice"
+    kinds = messages.UnusedImport, messages.UnusedVariable, messages.RedefinedWhileUnused
+    found = [m for m in checker.Checker(ast.parse(text), file.name).messages if isinstance(m, kinds)]
+    return [f'{file.name}:{m.lineno}: {m.message % m.message_args}' for m in found if (file.name, m.message_args[0]) not in on_purpose]
+
+def test_nothing_idle():
+    "No import and no variable that nothing uses; what is imported for its effect, or to be found there, is named above"
+    assert [line for f in own for line in idle(f, f.read_text(encoding='utf-8'))] == []
+    text = 'import json\ndef f():\n    a = 1\n    return 2\ndef f(): return 3\n'
+    assert sorted(re.search("'([^']+)'", line)[1] for line in idle(root/'x.py', text)) == ['a', 'f', 'json']
+
+def bare_parameters(text, is_override=lambda cls, name: False):
+    "Parameters of the public functions and methods in `text` without a type, or without words behind them"
+    tree, tokens = ast.parse(text), tokenize.generate_tokens(io.StringIO(text).readline)
+    comments = {t.start[0] for t in tokens if t.type == tokenize.COMMENT}
+    defined = [(None, n) for n in tree.body] + [(c.name, n) for c in tree.body if isinstance(c, ast.ClassDef) for n in c.body]
+    for cls, f in defined:
+        if not isinstance(f, ast.FunctionDef) or f.name.startswith('_') and f.name != '__init__' or (cls or '').startswith('_'): continue
+        a = f.args
+        for p in [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, [a.vararg, a.kwarg])]:
+            if p.arg in ('self', 'cls'): continue
+            if p.annotation is None and p is not a.kwarg: yield f'{f.name}: no type for {p.arg}'
+            if p.end_lineno not in comments and not is_override(cls, f.name): yield f'{f.name}: no words behind {p.arg}'
+
+# Where types and words are still to come; an answer of an exercise looks as a learner writes it
+untyped = ('buglab/', 'digits/', 'exercises/', 'runs/cli', 'runs/closed', 'runs/many', 'runs/ranks')
+
+def test_signatures():
+    "Each parameter of a public function has its type, and behind it what it is; a method that fills in a base class's has its words there"
+    bare = []
+    for f in library:
+        name = f.relative_to(root/'mnist_sgd').with_suffix('').as_posix()
+        if name.startswith(untyped) or f.name.startswith('__'): continue
+        module = importlib.import_module('mnist_sgd.' + name.replace('/', '.'))
+        def is_override(cls, method): return cls and method != '__init__' and any(method in vars(b) for b in getattr(module, cls).__mro__[1:])
+        bare += [f'{name}.{line}' for line in bare_parameters(f.read_text(encoding='utf-8'), is_override)]
+    assert bare == []
+    text = 'def f(a, b:int): pass\ndef g(\n    a:int, # Words\n    *b,\n): pass\nclass C:\n    def __init__(self, x:int): pass\n'
+    assert list(bare_parameters(text)) == ['f: no type for a', 'f: no words behind a', 'f: no words behind b', 'g: no type for b',
+                                           'g: no words behind b', '__init__: no words behind x']
+
+without_fastai = '''
+import importlib, sys
+for name in sys.argv[1:]: importlib.import_module(name)
+assert not [m for m in sys.modules if m.split('.')[0] == 'fastai'], 'it is here'
+importlib.import_module('mnist_sgd.learner')
+assert 'fastai' in sys.modules
+'''
+
+def test_fastai_waits():
+    "Only lesson 06 and its panel take the seconds that fastai needs to be imported"
+    names = ['.'.join(f.relative_to(root).with_suffix('').parts) for f in library if not f.name.startswith('__')]
+    names = [name for name in names if name not in ('mnist_sgd.learner', 'mnist_sgd.panels.learner')]
+    res = subprocess.run([sys.executable, '-c', without_fastai, *names], cwd=root, capture_output=True, text=True)
+    assert res.returncode == 0, res.stderr[-2000:]
+
+@cache
+def functions(file):
+    "First line, last line and name of each function and method in a file, but for nested ones"
+    tree = ast.parse(open(file, encoding='utf-8').read())
+    found = [n for c in tree.body for n in (c.body if isinstance(c, ast.ClassDef) else [c]) if isinstance(n, ast.FunctionDef)]
+    return [(n.lineno, n.end_lineno, n.name) for n in found]
+
+def function_around(frame):
+    "File and name of the library's function in which `frame` is; None elsewhere, and in a property of `Recipe`"
+    file, line = frame.f_code.co_filename, frame.f_lineno
+    if Path(file) not in library: return None
+    name = next((name for first, last, name in functions(file) if first <= line <= last), None)
+    return name and not isinstance(getattr(Recipe, name, None), property) and (Path(file).stem, name)
+
+def test_a_recipe_is_opened_once(monkeypatch):
+    "From its text to the drawing after its run, at most 15 functions of the library read a recipe's fields; a nested one counts as the one around it"
+    readers, fields = set(), set(Recipe.__dataclass_fields__)
+    def read(self, name):
+        frame = sys._getframe(1)
+        while name in fields and not function_around(frame): frame = frame.f_back
+        if name in fields: readers.add(function_around(frame))
+        return object.__getattribute__(self, name)
+    monkeypatch.setattr(Recipe, '__getattribute__', read)
+    Lab('lr=1, epochs=1').run()
+    assert ('engine', 'start') in readers and len(readers) <= 15, sorted(readers)
+
+def test_door():
+    "Each row of *Where do I change ...?* leads to files that hold the names it says"
+    table = (root/'CONTRIBUTING.md').read_text(encoding='utf-8').split('\n## ')[1]
+    rows = [row for row in table.splitlines() if row.startswith('| ') and '](' in row]
+    assert len(rows) >= 9
+    for row in rows:
+        _, _, where, then, _ = row.split('|')
+        files = [root/target for target in re.findall(r'\]\(([^)]+)\)', where + then)]
+        texts = [f.read_text(encoding='utf-8') for f in files if f.is_file()]
+        names = re.findall(r'`(\w+)`', where + then)
+        assert all(f.exists() for f in files) and all(any(name in text for text in texts) for name in names if texts), row
 
 new_field = "    decay: float = _field(0., 'share of a weight that is lost in a step', row=1, least=0, below=1, slider=dict(low=0., high=.5, step=.1))\n"
 follows = '''

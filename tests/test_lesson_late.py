@@ -1,7 +1,7 @@
 "Lessons 05 to 09 and the pages face the learner: what stands open, what is folded, and what answers which question"
-import copy, re
+import re
 import nbformat, pytest
-from test_project import code_cells, root, tool
+from test_project import code_cells, tool
 
 lessons = ['05_optimizer', '07_live', '08_sweep', '09_beyond']
 pages = []
