@@ -159,6 +159,8 @@ def parse_recipe(
         if name not in known:
             raise ValueError(f"unknown field {told!r}; a recipe has {', '.join(known)}")
         if name in values: raise ValueError(f"{name} is given twice")
+        if value[:1] in ('=', ':'):
+            raise ValueError(f"{part}: write {name}={value[1:].strip()}, with one =")
         if '=' in value: raise ValueError(f"{part}: put commas between the fields")
         values[name] = _from_text(known[name], value)
     return Recipe(**values)
