@@ -2287,6 +2287,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'mnist_sgd.widgets.page.live_frontend': ( 'widgets/page.html#live_frontend',
                                                                                   'mnist_sgd/widgets/page.py'),
                                         'mnist_sgd.widgets.page.on_click': ('widgets/page.html#on_click', 'mnist_sgd/widgets/page.py'),
+                                        'mnist_sgd.widgets.page.sign_html': ('widgets/page.html#sign_html', 'mnist_sgd/widgets/page.py'),
                                         'mnist_sgd.widgets.page.status_html': ( 'widgets/page.html#status_html',
                                                                                 'mnist_sgd/widgets/page.py'),
                                         'mnist_sgd.widgets.page.still_html': ('widgets/page.html#still_html', 'mnist_sgd/widgets/page.py')},

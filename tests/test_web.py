@@ -16,6 +16,7 @@ from mnist_sgd.lab.picture import run_svg, weights_png
 from mnist_sgd.lab.web import field_facts, only_here, packed_digits, page_facts
 from mnist_sgd.panels.grad import Odometer
 from mnist_sgd.panels.live import Mystery
+from mnist_sgd.panels.loss import BiasDial
 from mnist_sgd.runs.engine import make_model, run
 from mnist_sgd.runs.recipe import Recipe, _field, parse_recipe, recipe_text
 from mnist_sgd.runs.record import Record, Run
@@ -301,6 +302,26 @@ def test_charts_and_words(packed, text, other):
 
 
 @needs_node
+def test_dial(packed):
+    "The panel of lesson 02 in the page: the same sentence wherever it is turned to, and the same curves"
+    folder, sets = packed
+    for data in sets:
+        three, seven = (data.train_x[data.train_y[:,0] == label].mean(0) for label in (1, 0))
+        some = torch.arange(0, 2038, 50)
+        panel = BiasDial(data.valid_x[some] @ (three - seven)[:,None], data.valid_y[some])
+        places = [(bias, loud) for bias in (-30, -15, -7.6, 0, 12.3, 30) for loud in (.01, .2, 10, 100)]
+        js = javascript(open_digits + '''const { dialPoints, dialReading, dialText } = await import("./dial.js"), points = dialPoints(open(given.file))
+            return given.places.map(place => { const reading = dialReading(points, ...place); return [reading.curves.map(c => c.values), dialText(reading)] })''',
+            file=str(folder/data.source), facts=page_facts(), places=places)
+        for (bias, loud), (curves, words) in zip(places, js):
+            state = panel.run(bias=bias, loud=loud)
+            numbers = [[float(n) for n in re.findall(r'-?[\d.]*\d', text)] for text in (words, panel.summary(state))]
+            assert re.sub(r'-?[\d.]*\d', '', words) == re.sub(r'-?[\d.]*\d', '', panel.summary(state))
+            assert np.allclose(*numbers, rtol=1e-3, atol=2e-4)
+            (accuracy, loss), (its_accuracy, its_loss) = curves, [c.values for c in state.curves]
+            assert (abs(np.subtract(accuracy, its_accuracy)) > 1e-6).mean() < .01 and np.allclose(loss, its_loss, atol=1e-3)
+
+@needs_node
 def test_mystery(packed):
     "The panel of lesson 07 in the page: the same curves, line, strip and sentence, at the start, halfway and at the end"
     folder, sets = packed
@@ -500,6 +521,25 @@ def test_touch_and_stop(chrome, built):
             page.locator('#theme').tap()
             seen.add(page.evaluate('getComputedStyle(document.body).getPropertyValue("--sgd-three")'))
         assert seen == {'#542788', '#b2abd2'}
+
+@needs_browser
+def test_dial_moves(chrome, built):
+    "Turned to the right, the loss of a model that calls all images threes; louder, it is what the accuracy leaves"
+    with opened(chrome, built) as page:
+        page.locator('#dial summary').click()
+        page.wait_for_function('document.querySelector("#dial output").textContent.startsWith("bias -15, loudness 0.2: accuracy")')
+        def said(): return [float(n) for n in re.findall(r'-?[\d.]*\d', page.locator('#dial output').inner_text())]
+        page.locator('#dial-bias').focus()
+        page.keyboard.press('End')
+        bias, loud, accuracy, slope, loss, _ = said()
+        assert (bias, loud, slope) == (30, .2, 0) and abs(accuracy - .5) < .05 and abs(loss - .5) < .05
+        page.keyboard.press('Home')
+        for _ in range(7): page.keyboard.press('PageUp')
+        page.locator('#dial-loudness').focus()
+        page.keyboard.press('End')
+        bias, loud, accuracy, _, loss, _ = said()
+        assert -30 < bias < 30 and loud == 100 and abs(accuracy + loss - 1) < .01
+        assert page.locator('#dial svg').count() == 2
 
 @needs_browser
 def test_mystery_moves(chrome, built):

@@ -11,7 +11,7 @@ export function escaped(text) {
 }
 
 /** Where a curve passes, from its first number to its last, thinned to about `most` points; a curve is
- * { values, role, label, x, ghost }, and `ghost` the number of an earlier run */
+ * { values, role, label, x, ghost, most }, and `ghost` the number of an earlier run */
 function pointsOf({ values, x = [...values.keys()] }, most) {
   const end = values.findLastIndex(Number.isFinite)
   const every = Math.max(1, Math.ceil((end + 1) / most))
@@ -45,7 +45,7 @@ function lineStyle(g, { role = 'validation' }) {
 
 function drawCurve(g, chart, curve) {
   const { values, role = 'validation', ghost = 0 } = curve
-  const points = pointsOf(curve, ghost ? g.ghost_points : g.points).map(([x, v]) => [
+  const points = pointsOf(curve, ghost ? g.ghost_points : curve.most ?? g.points).map(([x, v]) => [
     g.left + ((g.right - g.left) * x) / (chart.xEnd ?? 1), g.bottom - (g.bottom - g.top) * up(chart, v)])
   if (!points.length) return ''
   const path = points.map(([x, y]) => `${x.toFixed(0)},${y.toFixed(ghost ? 0 : 1)}`).join(' ')
@@ -98,7 +98,7 @@ function drawKey(g, curve, i) {
 
 /** Ticks, curves, bars and the key */
 function drawAxes(g, palette, chart) {
-  const { curves = [], xName = '', xEnd = 1, here = null } = chart
+  const { curves = [], xName = '', xEnd = 1, xTicks = [0, `${xName} ${xEnd}`], here = null } = chart
   const height = g.bottom - g.top
   const quarters = [0, 1, 2, 3, 4].map(i => g.top + (height / 4) * i)
   const heights = chart.log ? ticks(chart).map(([v]) => g.bottom - height * up(chart, v)) : quarters
@@ -107,13 +107,14 @@ function drawAxes(g, palette, chart) {
     const y = (g.bottom + 4 - height * up(chart, v)).toFixed(0)
     return `<text x="${g.left - 5}" y="${y}" text-anchor="end">${words}</text>`
   })
-  const right = `<text x="${g.right}" y="196" text-anchor="end">${escaped(`${xName} ${xEnd}`)}</text>`
+  const left = `<text x="${g.left}" y="196">${xTicks[0]}</text>`
+  const right = `<text x="${g.right}" y="196" text-anchor="end">${escaped(xTicks[1])}</text>`
   const ghosts = curves.filter(c => c.ghost).map(c => drawCurve(g, chart, c)).join('')
   const style = `fill:none;stroke:${g.roles.beside};opacity:.55;cursor:pointer`
   const x = (g.left + ((g.right - g.left) * here) / xEnd).toFixed(0)
   const line = `<path class="here" d="M${x} ${g.top}v${height}" style="stroke:${g.roles.here}" stroke-width="2"/>`
   return [
-    `<path d="${rows}" stroke="currentColor" opacity=".2"/>`, ...marks, `<text x="${g.left}" y="196">0</text>`, right,
+    `<path d="${rows}" stroke="currentColor" opacity=".2"/>`, ...marks, left, right,
     ghosts && `<g class="ghosts" style="${style}">${ghosts}</g>`,
     ...curves.filter(c => !c.ghost).map(c => drawCurve(g, chart, c)),
     chart.bars ? drawBars(g, chart) : '', drawStrip(g, palette, chart.strip ?? []), here === null ? '' : line,

@@ -2,6 +2,7 @@
 
 import { runSvg } from './charts.js'
 import { control, element } from './controls.js'
+import { showDial } from './dial.js'
 import { showMystery } from './mystery.js'
 import { watchOdometer } from './odometer.js'
 import { makeRecipe, parseRecipe, recipeText } from './recipe.js'
@@ -239,7 +240,12 @@ function watchTheme(button) {
   } catch { /* a page that may keep nothing starts with auto */ }
 }
 
-/** When the mystery is unfolded for the first time */
+/** When the dial is unfolded for the first time */
+function openDial() {
+  images.then(() => worker.postMessage({ dial: true }))
+}
+
+/** The mystery likewise */
 function openMystery() {
   const closely = ['', 'shuffle=on'].map(text => parseRecipe(fields, `lr=1, epochs=1, ${text}`))
   images.then(() => worker.postMessage({ closely }))
@@ -272,6 +278,7 @@ function start() {
     event.target.value = ''
     if (run) attempt(() => show(run.recipe))
   })
+  by('dial').addEventListener('toggle', openDial, { once: true })
   by('mystery').addEventListener('toggle', openMystery, { once: true })
   addEventListener('hashchange', () => fromAddress() && attempt(() => show(fromAddress())))
   opened = parseRecipe(fields, usual)
@@ -292,6 +299,7 @@ worker.onmessage = ({ data }) => {
     begin()
     arrive()
   }
+  if (data.kind === 'dial') showDial(by('dial'), facts, data.points)
   if (data.kind === 'closely') showMystery(by('mystery'), facts, everLit, data.firsts)
   if (data.kind === 'odometer') showReadings(data.readings)
   if (data.id !== id) return

@@ -49,7 +49,7 @@ export function odometerCharts(facts, readings) {
   const image = (title, grads, note) => ({ title, note, image: signedBmp(facts.palette, grads.map(g => -g / scale)) })
   const { fresh, stored } = readings.at(-1)
   const title = 'size of the gradient'
-  const note = 'purple: fresh; orange: stored'
+  const note = 'blue: fresh; green: stored'
   return [
     { title, note, bars: { heights, roles }, xName: 'reading', xEnd: shown.length, high: Math.max(...heights, 1e-9) },
     image('fresh: the way down', fresh, 'purple: up; orange: down'),

@@ -1,5 +1,6 @@
 // Trains where the page does not wait for it; the newest recipe wins, and an older one is dropped between two epochs
 
+import { dialPoints } from './dial.js'
 import { diagnose, firstEpoch, run, unpack } from './engine.js'
 import { odometer } from './odometer.js'
 import { brokenRecord, brokenText } from './runs.js'
@@ -58,6 +59,7 @@ onmessage = async ({ data }) => {
   try {
     if (data.text) await open(data.text, data.sizes)
     else if (data.closely) postMessage({ kind: 'closely', firsts: data.closely.map(lookClosely) })
+    else if (data.dial) postMessage({ kind: 'dial', points: dialPoints(digits) })
     else if (data.presses) postMessage({ kind: 'odometer', readings: odometer(digits, data.presses) })
     else newest = data.id
     if (data.recipe) await train(data.id, data.recipe)

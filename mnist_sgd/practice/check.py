@@ -18,7 +18,7 @@ from .diagnose import common_error, common_slip, details_of, no_work, same, show
 from .diagnose import wrong_kind
 from .limit import TooLong, within
 from .progress import note_exercise, note_solved
-from ..widgets.page import orange, purple
+from ..widgets.page import inks, sign_html
 
 # %% ../../nbs/practice/check.ipynb #891a0669
 _stressed = re.compile(r'(?<![\w*])\*(?=[^\s*])([^*]*[^\s*])\*(?![\w*])')   # *so*; not 2*h*x
@@ -34,14 +34,18 @@ def _rich(text):
     escaped = _stress(html.escape(text, quote=False), r'<em>\1</em>')
     return re.sub('`([^`]+)`', r'<code>\1</code>', escaped)
 
-def _box(colour, title, parts):
-    "HTML: a title, and paragraphs or pairs of a label and some text"
+_roles = {'right': 'right', 'not yet': 'error'}     # of a state, in the table of colours
+
+def _box(title, parts, role=''):
+    "HTML: a title with its sign, and paragraphs or pairs of a label and some text"
     def line(text): return f'<p style="margin:.3em 0">{text}</p>'
     def block(text): return f'<pre style="margin:0 0 .3em 1em">{html.escape(text)}</pre>'
     def pair(label, text): return line(html.escape(label) + ':') + block(text)
     rows = ''.join(line(_rich(p)) if isinstance(p, str) else pair(*p) for p in parts)
-    style = f'border-left:4px solid {colour};padding:.2em .8em;line-height:1.45'
-    return f'<div role="status" style="{style}">{line(f"<b>{_rich(title)}</b>")}{rows}</div>'
+    color = inks.get(role, 'gray')
+    style = f'border-left:4px solid {color};padding:.2em .8em;line-height:1.45'
+    title = line((sign_html(role) if role else '') + f'<b>{_rich(title)}</b>')
+    return f'<div role="status" style="{style}">{title}{rows}</div>'
 
 def _plain(title, parts):
     def pair(label, text): return f'{label}:\n' + textwrap.indent(text, '    ')
@@ -77,9 +81,7 @@ class Verdict:
 
     def __bool__(self): return self.passed
     def __repr__(self): return _plain(self.title, self.parts)
-    def _repr_html_(self):
-        colour = {'right': purple, 'not yet': orange}.get(self.state, 'gray')
-        return _box(colour, self.title, self.parts)
+    def _repr_html_(self): return _box(self.title, self.parts, _roles.get(self.state, ''))
 
 @dataclass(frozen=True)
 class Note:
@@ -87,7 +89,7 @@ class Note:
     title: str
     parts: tuple # Sentences, or pairs of a label and some text
     def __repr__(self): return _plain(self.title, self.parts)
-    def _repr_html_(self): return _box('gray', self.title, self.parts)
+    def _repr_html_(self): return _box(self.title, self.parts)
 
 # %% ../../nbs/practice/check.ipynb #judged-on
 _judged = [] # on which images, in the check that runs now

@@ -14,7 +14,7 @@ from fastcore.basics import patch
 from ..course.verdicts import guess_data, guess_type
 from .progress import note_guess, session
 from ..widgets.controls import slider
-from ..widgets.page import orange, purple
+from ..widgets.page import roles, sign_html
 
 # %% ../../nbs/practice/predict.ipynb #1cfcae21
 def trend(
@@ -153,12 +153,15 @@ class Outcome:
         said = html.escape(repr(self))
         source = 'data:image/svg+xml;base64,' + b64encode(self.svg().encode()).decode()
         # an image is also shown where no kernel has run it
-        page = (f'<p role="status">{said}</p>'
+        sign = '' if self.right is None else sign_html('right' if self.right else 'error')
+        page = (f'<p role="status">{sign}{said}</p>'
                 f'<img alt="{said}" style="max-width:100%" src="{source}">')
         if self.value is not None: return page
         return f'<details><summary>No guess: see what happened</summary>{page}</details>'
 
 # %% ../../nbs/practice/predict.ipynb #8132842e
+_happened, _guessed = 'black', roles['here']
+
 def _text(x, y, text, colour='black'):
     text = html.escape(text)
     return f'<text x="{x:g}" y="{y:g}" text-anchor="middle" fill="{colour}">{text}</text>'
@@ -169,8 +172,8 @@ def _words(outcome):
     for i, word in enumerate(outcome.guess.among):
         x = i*wide
         happened, guessed = word == outcome.actual, word == outcome.value
-        edge = f'stroke="{orange}" stroke-width="4"' if guessed else 'stroke="gray"'
-        fill = purple if happened else 'none'
+        edge = f'stroke="{_guessed}" stroke-width="4"' if guessed else 'stroke="gray"'
+        fill = _happened if happened else 'none'
         place = f'x="{x + 4}" y="4" width="{wide - 8}" height="26" rx="4"'
         marks += f'<rect {place} fill="{fill}" {edge}/>'
         marks += _text(x + wide/2, 22, word, 'white' if happened else 'black')
@@ -186,10 +189,10 @@ def _line(outcome):
         return 50 + 300*(min(max(v, low), high) - low)/(high - low)
     marks = '<line x1="50" y1="28" x2="350" y2="28" stroke="gray" stroke-width="2"/>'
     marks += _text(25, 32, f'{low:g}') + _text(375, 32, f'{high:g}')
-    marks += f'<circle cx="{at(outcome.actual):.1f}" cy="28" r="7" fill="{purple}"/>'
+    marks += f'<circle cx="{at(outcome.actual):.1f}" cy="28" r="7" fill="{_happened}"/>'
     marks += _text(at(outcome.actual), 14, f'it is {outcome.actual:.4g}')
     if outcome.value is not None:
-        marks += f'<path d="M{at(outcome.value):.1f} 20l6 8l-6 8l-6-8z" fill="{orange}"/>'
+        marks += f'<path d="M{at(outcome.value):.1f} 20l6 8l-6 8l-6-8z" fill="{_guessed}"/>'
         marks += _text(at(outcome.value), 52, f'your guess {outcome.value:.4g}')
     return marks, 400
 
@@ -202,7 +205,7 @@ def _sparkline(curve, x):
         right, down = 100*i/max(len(curve) - 1, 1), 54 - 46*(v - low)/(high - low)
         return f'{x + right:.1f},{down:.1f}'
     points = ' '.join(point(i, v) for i, v in enumerate(curve) if math.isfinite(v))
-    return f'<polyline points="{points}" fill="none" stroke="{purple}" stroke-width="2"/>'
+    return f'<polyline points="{points}" fill="none" stroke="{_happened}" stroke-width="2"/>'
 
 # %% ../../nbs/practice/predict.ipynb #42a040bb
 def predict(

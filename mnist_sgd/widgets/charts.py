@@ -13,10 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
-from .page import inks, orange, purple, roles
+from .page import inks, roles
 
 # %% ../../nbs/widgets/charts.ipynb #signed-png
-_low, _middle, _high = np.array([[*bytes.fromhex(c[1:])] for c in (orange, '#f7f7f7', purple)])
+_ends = roles['seven'], '#f7f7f7', roles['three']
+_low, _middle, _high = np.array([[*bytes.fromhex(color[1:])] for color in _ends])
 _mix = np.linspace(-1, 1, 41)[:,None]
 _shades = _middle + np.where(_mix > 0, _mix*(_high - _middle), -_mix*(_low - _middle))
 _palette = _shades.astype(np.uint8).ravel().tolist() + [150, 150, 150]
