@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['source_digits', 'box_blur', 'stroke_maps', 'center_of_mass', 'elastic_field', 'random_warp', 'soft_threshold',
-           'augment', 'offline_digits']
+           'distort', 'augment', 'offline_digits']
 
 # %% ../../nbs/digits/offline.ipynb #801a9804
 import numpy as np
@@ -86,6 +86,18 @@ def soft_threshold(
     return np.rint(255 * np.clip(gain*(x - level[:,None]) + .5, 0, 1)).astype(np.uint8)
 
 # %% ../../nbs/digits/offline.ipynb #0bce5ccb
+def distort(
+    maps,    # Stroke maps, [N,H,W]
+    centers, # Their centres of mass, [2,N,1,1]
+    idx,     # Which of them to copy, int [n]
+    rng,     # Random number generator
+): # Images, uint8 [n,784]
+    "A distorted copy of each stroke map in `idx`"
+    from scipy.ndimage import map_coordinates
+    y,x = 4*random_warp(len(idx), rng) + centers[:,idx]
+    strokes = map_coordinates(maps, np.broadcast_arrays(idx[:,None,None], y, x), order=1)
+    return soft_threshold(strokes, rng.normal(105, 20, len(idx)).clip(50).astype(int))
+
 def augment(
     imgs,   # Source digits, [N,8,8]
     n,      # Number of copies
@@ -93,15 +105,10 @@ def augment(
     bs=512, # Copies drawn at a time
 ): # Pictures, uint8 [n,784]
     "Draw `n` distorted copies, round robin over the sources"
-    from scipy.ndimage import map_coordinates
-    maps,res = stroke_maps(imgs), []
+    maps = stroke_maps(imgs)
     centers = center_of_mass(maps)
-    for i in range(0, n, bs):
-        idx = np.arange(i, min(i+bs, n)) % len(imgs)
-        y,x = 4*random_warp(len(idx), rng) + centers[:,idx]
-        strokes = map_coordinates(maps, np.broadcast_arrays(idx[:,None,None], y, x), order=1)
-        res.append(soft_threshold(strokes, rng.normal(105, 20, len(idx)).clip(50).astype(int)))
-    return np.concatenate(res)
+    parts = np.split(np.arange(n) % len(imgs), range(bs, n, bs))
+    return np.concatenate([distort(maps, centers, idx, rng) for idx in parts])
 
 # %% ../../nbs/digits/offline.ipynb #1d84967d
 def offline_digits(

@@ -18,9 +18,10 @@ from ..machine.threads import one_thread
 from ..optimizer import train_epoch
 from .checkpoint import load_checkpoint, save_checkpoint
 from .closed import closed_epochs, losses
-from .ranks import agree, is_shared, leads, shared_epoch
+from .ranks import agree, how_many, is_shared, leads, my_rank, shared_epoch, sum_over_ranks
 from .recipe import Recipe
 from .record import Record
+from .shards import ShardLoader, ShardedDigits, loss_over_shards, sharded_epochs
 
 # %% ../../nbs/runs/engine.ipynb #30920117
 def pick_device(
@@ -58,17 +59,19 @@ def make_model(
 class Start(NamedTuple):
     "A recipe, opened: what there is before the first step"
     model: nn.Module       # From `[n,784]` to `[n,1]`, where the data is
-    dl: TensorLoader       # Batches to train on
+    dl: TensorLoader|ShardLoader # Batches to train on
     loss_func: Callable    # Function from scores and labels to a scalar tensor
     opt: torch.optim.SGD   # Over the model's parameters
 
 def start(
     recipe:Recipe, # What to open
-    data:Digits,   # On the device to run on
+    data:Digits|ShardedDigits, # On the device to run on
 ) -> Start:
     "Model, batches, loss and optimizer of `recipe`, fresh"
-    model = make_model(recipe).to(data.train_x.device)
-    dl = TensorLoader(data.train_x, data.train_y, recipe.batch_size, recipe.shuffle, recipe.seed)
+    model = make_model(recipe).to(data.valid_x.device)
+    how = recipe.batch_size, recipe.shuffle, recipe.seed
+    if isinstance(data, ShardedDigits): dl = ShardLoader(data, *how, how_many())
+    else: dl = TensorLoader(data.train_x, data.train_y, *how)
     opt = torch.optim.SGD(model.parameters(), lr=recipe.lr, momentum=recipe.momentum)
     if not recipe.zero_grad: opt.zero_grad = lambda: None
     return Start(model, dl, losses[recipe.loss], opt)
@@ -96,10 +99,17 @@ def _record(epoch, train_loss, model, data, loss_func):
     numbers, *copies = flat.split([3, *(p.numel() for p in params)])
     return Record(epoch, *numbers.tolist(), tuple(c.view_as(p) for c, p in zip(copies, params)))
 
+@torch.no_grad()
+def _mean_loss(begun, data):
+    "Over all images to train on"
+    model, loss_func = begun.model, begun.loss_func
+    if not isinstance(data, ShardedDigits): return loss_func(model(data.train_x), data.train_y)
+    return sum_over_ranks(loss_over_shards(model, loss_func, data, my_rank(), how_many()))[0]
+
 @one_thread
 def run(
     recipe:Recipe=Recipe(),        # What to run
-    data:Digits|None=None,         # By default those that the recipe's source names
+    data:Digits|ShardedDigits|None=None, # By default those that the recipe's source names
     closed:bool=True,              # Use the closed form where there is one?
     after_step:Callable|None=None, # Gets copies of the parameters after each step of epoch 1
     checkpoint:str|None=None,      # File to keep the run in after each epoch, by autograd
@@ -114,14 +124,15 @@ def run(
     if shared: agree(recipe, data, len(history))
     yield from history
     if not history:
-        with torch.no_grad(): before = loss_func(model(data.train_x), data.train_y)
-        history.append(_record(0, before, model, data, loss_func))
+        history.append(_record(0, _mean_loss(begun, data), model, data, loss_func))
         yield history[0]
-    if shared: epochs = (shared_epoch(model, begun.dl, begun.opt, loss_func) for _ in count())
-    elif closed and recipe.is_linear and not (checkpoint or resume):
-        params = [p.detach().flatten() for p in model.parameters()]
-        epochs = closed_epochs(recipe.loss, *params, recipe.lr, begun.dl, recipe.zero_grad,
-                               recipe.momentum, after_step=after_step)
+    in_closed_form = closed and recipe.is_linear and not (checkpoint or resume)
+    params = [p.detach().flatten() for p in model.parameters()]
+    how = recipe.lr, begun.dl, recipe.zero_grad, recipe.momentum
+    if in_closed_form and isinstance(data, ShardedDigits) and not after_step:
+        epochs = sharded_epochs(recipe.loss, *params, *how, my_rank(), sum_over_ranks)
+    elif shared: epochs = (shared_epoch(model, begun.dl, begun.opt, loss_func) for _ in count())
+    elif in_closed_form: epochs = closed_epochs(recipe.loss, *params, *how, after_step=after_step)
     else: epochs = _autograd_epochs(begun, after_step)
     for epoch in range(len(history), recipe.epochs + 1):
         record = _record(epoch, next(epochs), model, data, loss_func)
