@@ -70,7 +70,7 @@ def test_needs():
     assert '[00](00_data.ipynb)' in prepare.needs('03_grad') and 'fastai' in prepare.needs('06_learner')
 def test_the_map_has_every_lesson():
     page = prepare.landing_page(prepare.index_parts())
-    assert all(page.count(f'| [{name}]({name}.ipynb) |') == 1 for name in prepare.lessons) and len(prepare.lessons) == 10
+    assert all(page.count(f'| [{name}]({name}.ipynb) |') == 1 for name in prepare.lessons) and len(prepare.lessons) == 11
     assert {*prepare.lessons, *prepare.beside, 'index'} == {p.stem for p in tool.nbs.glob('*.ipynb')}
 def test_folders_have_their_page():
     "The README's table of folders is on a page of its own, and neither on the landing page nor on that on installing"

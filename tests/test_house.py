@@ -28,11 +28,11 @@ def test_contracts(monkeypatch, capsys):
     assert cli.lint_imports(config_filename='pyproject.toml', no_cache=True) == 0, capsys.readouterr().out
 
 def test_top_level():
-    "JupyterLab's file list shows the map, ten lessons, six pages and ten folders"
+    "JupyterLab's file list shows the map, eleven lessons, six pages and ten folders"
     names = {p.stem for p in tool.nbs.glob('*.ipynb')}
-    lessons = {n for n in names if re.match(r'0\d_', n)}
+    lessons = {n for n in names if re.match(r'\d\d_', n)}
     pages = {'index', 'bug_lab', 'misconceptions', 'from_the_book', 'glossary', 'lab', 'teacher'}
-    assert len(lessons) == 10 and names - lessons == pages
+    assert len(lessons) == 11 and names - lessons == pages
     folders = {p.name for p in tool.nbs.iterdir() if p.is_dir() and not p.name.startswith('.')}
     assert folders == {'panels', 'exercises', 'lab', 'buglab', 'practice', 'runs', 'widgets', 'digits', 'machine', 'course'}
 

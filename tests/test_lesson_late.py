@@ -1,9 +1,9 @@
-"Lessons 05 to 09 and the pages face the learner: what stands open, what is folded, and what answers which question"
-import re
+"Lessons 05 to 10 and the pages face the learner: what stands open, what is folded, and what answers which question"
+import copy, re
 import nbformat, pytest
 from test_project import code_cells, tool
 
-lessons = ['05_optimizer', '07_live', '08_sweep', '09_beyond']
+lessons = ['05_optimizer', '07_live', '08_sweep', '09_beyond', '10_many']
 pages = []
 each_lesson = pytest.mark.parametrize('name', lessons)
 each = pytest.mark.parametrize('name', [*lessons, *pages])
@@ -20,6 +20,10 @@ answers = {
                  'b52c68ff': 'how much closer together are the arrows?'},
     '09_beyond': {'best-line': 'how far does a line get', 'thirty-units': 'will you see thirty little threes', 'from-zeros': 'what will the net do',
                   '2e90bc50': 'Three things to find'},
+    '10_many': {'three-and-one': 'near_guess = predict(', 'travels-answer': 'Guess how many numbers', 'talk-answer': 'Guess which takes more of a step',
+                'steps-answer': 'How many will these three take', 'five-ways': 'which of the five will be the furthest away',
+                'sampler-last': 'where does it take the missing ones from', 'drag-check': 'Three things to find',
+                'threads-answer': 'Would that hurt', 'dies-answer': 'Guess what the other two will do'},
     '07_live': {'c7ef233b': 'Questions to investigate', '97e1e1f7': 'Questions to investigate'},
 }
 

@@ -33,7 +33,9 @@ others = {
     ('loop', 'my_validate_epoch'): [(FirstPixel(), batches(5, 5, 1, seed=60)), (FirstPixel(), batches(9, 2, seed=61))],
     ('optimizer', 'MyOptim'): [([drawn(3, 1, seed=1), drawn(2, seed=2)], .2, 'sum of p**2')],
     ('learner', 'weighted_mean'): [([.1, .7, .4], [3, 1, 6]), ([2., 3.], [5, 2])],
-    ('beyond', 'my_average_grads'): [([[drawn(2, 3, seed=i), drawn(1, seed=i + 9)] for i in range(3)], [2, 7, 3])]}
+    ('beyond', 'count_silent'): [(drawn(5, 4, seed=i).relu()*(torch.arange(4) > i),) for i in range(3)],
+    ('many', 'my_average_grads'): [([[drawn(2, 3, seed=i), drawn(1, seed=i + 9)] for i in range(3)], [2, 7, 3])],
+    ('many', 'read_twice'): [(2, 2), (11, 4), (2038, 8)]}
 
 
 # Programs: the right answer or a known wrong one, as a tree, and moves that change it

@@ -84,9 +84,12 @@ passages = {  # Id of a cell, by exercise or by exercise and mistake
     'best_lr': '6b76a668',
     'tenth_spread': '7935b2c3',
     'net_size': '4f3049b8',
-    'my_average_grads': '8a9a0601',
-    'my_average_grads.plain_mean': 'e5fdc115',
+    'count_silent': '4e0469ad',
     'left_over': '1363cdfa',
+    'numbers_sent': 'travels-words',
+    'my_average_grads': 'two-moves',
+    'my_average_grads.plain_mean': 'e5fdc115',
+    'read_twice': 'sampler-words',
 }
 
 # %% ../../nbs/course/passages.ipynb #passages-find
