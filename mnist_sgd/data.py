@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 import numpy as np
 import torch
-from .digits.sources import chosen_last, find_rows, remember, sizes
+from .digits.sources import cached_floats, chosen_last, find_rows, remember, sizes
 
 # %% ../nbs/00_data.ipynb #27085914
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,7 +30,7 @@ class Digits:
         source:str,      # 'mnist' or 'offline'
     ) -> 'Digits':
         "Split `rows` by `sizes`"
-        x = torch.from_numpy(rows).float().div_(255)
+        x = torch.from_numpy(cached_floats(rows)) # rows/255, kept in a file
         t3, t7, v3, v7 = sizes.values()     # 6131, 6265, 1010, 1028
         labels = (t3, 1.), (t7, 0.), (v3, 1.), (v7, 0.)
         y = torch.cat([torch.full((n, 1), label) for n, label in labels])

@@ -19,7 +19,7 @@ damages = [Damage(*d) for d in (
     ('classes swapped',                  'data', '(t3, 1.), (t7, 0.)', '(t3, 0.), (t7, 1.)', '00_data'),
     ('labels [N] instead of [N,1]',      'data', 'torch.full((n, 1), label)', 'torch.full((n,), label)', '00_data'),
     ('validation on training pictures',  'data', 'x[t3+t7:], y[t3+t7:]', 'x[:t3+t7], y[:t3+t7]', '00_data'),
-    ('pixels not from 0 to 1',           'data', '.div_(255)', '.div_(256)', '00_data'),
+    ('pixels not from 0 to 1',           'digits.sources', 'rows/np.float32(255)', 'rows/np.float32(256)', '00_data'),
     ('shuffles when told not to',        'data', 'if self.shuffle: return', 'if True: return', '00_data'),
     ('does not shuffle when told to',    'data', 'if self.shuffle: return', 'if False: return', '00_data'),
     ('ignores the seed of the order',    'data', 'None if seed is None else', 'None if True else', '00_data'),

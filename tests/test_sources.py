@@ -1,5 +1,6 @@
 "Data as it arrives in real life: whole, damaged, or not at all"
 import bz2, gzip, importlib, io, os, pickle, shutil, socket, struct, subprocess, sys, tarfile, time, zipfile
+from pathlib import Path
 import numpy as np, pytest, torch
 from PIL import Image, ImageOps
 from mnist_sgd.digits import formats, sources
@@ -43,7 +44,7 @@ def own_cache(tmp_path, monkeypatch):
     "No cache, no MNIST, no network, whatever this machine has"
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path/'cache'))
     monkeypatch.setenv('FASTAI_HOME', str(tmp_path/'fastai'))
-    monkeypatch.delenv('MNIST_SGD_DATA', raising=False)
+    for name in ('MNIST_SGD_DATA', 'MNIST_SGD_CACHE'): monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(sources, 'can_download', lambda: False)
     sources._download.cache_clear()
 
@@ -56,7 +57,7 @@ def test_folder_and_archive(folder, archive, rows, monkeypatch):
     monkeypatch.setenv('MNIST_SGD_DATA', str(archive))
     data = load_data()
     assert data.source == 'mnist' and torch.equal((data.valid_x*255).byte(), torch.from_numpy(rows[12396:]))
-    assert len(cached()) == 2
+    assert len(cached()) == 3                            # rows of both, and the floats that they share
 
 def test_second_load_reads_the_cache(archive, monkeypatch):
     load_data('mnist', archive)
@@ -428,9 +429,32 @@ def test_offline_by_name(monkeypatch, capsys, archive):
     assert load_data('mnist', archive).source == 'mnist'
 
 def test_two_processes_one_cache(tmp_path):
-    code = "from mnist_sgd.digits.sources import offline_rows; print(offline_rows().sum())"
+    code = "from mnist_sgd.data import load_data; print(load_data('offline').train_x.double().sum().item())"
     both = [subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    assert len({p.communicate()[0] for p in both}) == 1 and cached() == ['offline-1.npy']
+    assert len({p.communicate()[0] for p in both}) == 1 and len(cached()) == 2
+    assert cached()[0].startswith('floats-') and cached()[1] == 'offline-1.npy'
+
+maps = '''
+import re
+from mnist_sgd.data import load_data
+data = load_data('offline')
+def kb():
+    "Own and shared memory of the images' floats"
+    parts = re.split(r'\\n(?=[0-9a-f]+-[0-9a-f]+ )', open('/proc/self/smaps').read())
+    part = next(p for p in parts if '/floats-' in p)
+    return [sum(map(int, re.findall(rf'^{name}_\\w+:\\s+(\\d+)', part, re.M))) for name in ('Private', 'Shared')]
+'''
+
+@pytest.mark.skipif(not Path('/proc/self/smaps').exists(), reason='Linux says which memory is shared')
+def test_two_processes_one_memory():
+    "The floats are in memory once; who writes to them gets pages of their own, and nobody else sees it"
+    reader = subprocess.Popen([sys.executable, '-c', maps + "print(); input(); print(data.train_x.max().item())"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    reader.stdout.readline()                            # it is there, and waits
+    writer = subprocess.run([sys.executable, '-c', maps + "print(*kb()); data.train_x.zero_(); print(*kb())"], capture_output=True, text=True, check=True)
+    (own, shared), (written, _) = (map(int, line.split()) for line in writer.stdout.splitlines())
+    assert reader.communicate('\n')[0] == '1.0\n' and load_data('offline').train_x.max() == 1
+    assert own < 1000 and shared > 44_000 and written > 37_000
 
 def test_changed_folder_is_read_again(copy, monkeypatch, rows):
     load_data('mnist', copy)
@@ -456,7 +480,7 @@ def test_no_network(capsys):
     said = capsys.readouterr().out
     assert said.count('\n') == 1 and 'No MNIST here' in said and "scikit-learn" in said
     with pytest.raises(DataError, match="MNIST_SGD_DATA, or take source='offline'"): load_data('mnist')
-    assert cached() == ['no-answer', 'offline-1.npy']
+    assert cached()[-2:] == ['no-answer', 'offline-1.npy']
 
 def test_no_network_is_remembered_for_a_day(monkeypatch, capsys):
     asked = []

@@ -8,8 +8,9 @@ __all__ = ['pick_device', 'make_model', 'Start', 'start', 'run']
 # %% ../../nbs/runs/engine.ipynb #a68fd7a5
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
-from typing import NamedTuple
 import torch
 from torch import nn
 from ..data import Digits, TensorLoader, session_data
@@ -56,37 +57,44 @@ def make_model(
     return nn.Sequential(linear(28*28, 30), nn.ReLU(), linear(30, 1))
 
 # %% ../../nbs/runs/engine.ipynb #b3bc7b74
-class Start(NamedTuple):
+@dataclass(frozen=True)
+class Start:
     "A recipe, opened: what there is before the first step"
+    recipe: Recipe         # What was opened
     model: nn.Module       # From `[n,784]` to `[n,1]`, where the data is
     dl: TensorLoader|ShardLoader # Batches to train on
     loss_func: Callable    # Function from scores and labels to a scalar tensor
-    opt: torch.optim.SGD   # Over the model's parameters
+
+    @cached_property
+    def opt(self) -> torch.optim.SGD:
+        "The optimizer of the model's parameters, made when it is first asked for"
+        recipe = self.recipe
+        opt = torch.optim.SGD(self.model.parameters(), lr=recipe.lr, momentum=recipe.momentum)
+        if not recipe.zero_grad: opt.zero_grad = lambda: None
+        return opt
 
 def start(
     recipe:Recipe, # What to open
     data:Digits|ShardedDigits, # On the device to run on
 ) -> Start:
-    "Model, batches, loss and optimizer of `recipe`, fresh"
+    "Model, batches and loss of `recipe`, fresh"
     model = make_model(recipe).to(data.valid_x.device)
     how = recipe.batch_size, recipe.shuffle, recipe.seed
     if isinstance(data, ShardedDigits): dl = ShardLoader(data, *how, how_many())
     else: dl = TensorLoader(data.train_x, data.train_y, *how)
-    opt = torch.optim.SGD(model.parameters(), lr=recipe.lr, momentum=recipe.momentum)
-    if not recipe.zero_grad: opt.zero_grad = lambda: None
-    return Start(model, dl, losses[recipe.loss], opt)
+    return Start(recipe, model, dl, losses[recipe.loss])
 
 # %% ../../nbs/runs/engine.ipynb #epochs
 def _autograd_epochs(begun, after_step):
     "Mean loss of an epoch, by autograd; it does not end"
-    model, dl, loss_func, opt = begun
-    params, step = list(model.parameters()), opt.step
+    opt, params = begun.opt, list(begun.model.parameters())
+    step = opt.step
     def watched_step():
         step()
         after_step([p.detach().clone() for p in params])
     if after_step: opt.step = watched_step
     while True:
-        yield train_epoch(model, dl, opt, loss_func)
+        yield train_epoch(begun.model, begun.dl, opt, begun.loss_func)
         opt.step = step
 
 # %% ../../nbs/runs/engine.ipynb #03cfff5d

@@ -117,15 +117,16 @@ def each_step(
     data:Digits,   # On the device to run on
 ) -> Iterator[Step]: # It does not end
     "Train as `recipe` says, one batch at a time"
-    model, dl, loss_func, opt = start(recipe, data)
-    params = list(model.parameters())
+    begun = start(recipe, data)
+    opt, params = begun.opt, list(begun.model.parameters())
     for epoch in count(1):
-        for batch, (xb, yb) in enumerate(dl, 1):
+        for batch, (xb, yb) in enumerate(begun.dl, 1):
             scores, grads = _scores_and_grads(recipe.loss, params, xb, yb)
             for p, g in zip(params, grads): p.grad = g if p.grad is None else p.grad + g
             opt.step()
             opt.zero_grad()
-            yield Step(epoch, batch, loss_func(scores, yb[:,0]), [p.detach() for p in params])
+            loss = begun.loss_func(scores, yb[:,0])
+            yield Step(epoch, batch, loss, [p.detach() for p in params])
 
 def broken_at(
     recipe:Recipe, # What was run
