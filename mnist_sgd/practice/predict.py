@@ -105,7 +105,7 @@ class Guess:
         within:float=.05,                 # How near a number has to be
     ) -> 'Outcome':
         "Show what happened beside the guess; of a curve its trend counts or, for a number, its end"
-        curve, guess = None, self.value                  # a hand may choose anew meanwhile
+        curve, guess = None, self.value                  # a hand may make another one meanwhile
         if not isinstance(actual, (str, float, int)) and getattr(actual, 'shape', None) != ():
             curve = [float(v) for v in actual]
             actual = curve[-1] if self.between else trend(curve)
