@@ -75,6 +75,8 @@ passages = {  # Id of a cell, by exercise or by exercise and mistake
     'my_validate': '0668f89f',
     'my_validate.all_against_all': '8689fbb9',
     'LossLog': 'db00e1c6',
+    'LossLog.event_misspelt': 'quiet',
+    'LossLog.stopped_without_words': 'quiet',
     'fast_98': '29efed55',
     'fast_98.stuck_in_file_order': 'a4fb537e',
     'get_nan': '9ebc7e84',

@@ -33,10 +33,15 @@ def _logged(cls, epochs):
     except (AttributeError, TypeError) as e:
         if 'not iterable' in str(e): e.args = f'{e}. Did you mean `append`?',
         if "no attribute 'losses'" not in str(e): raise
+    except IndexError as e:
+        wordless = e.__context__                         # what fastai could not put words before
+        if wordless is None or wordless.args: raise
+        return dict(losses=None, kind='wordless', error=type(wordless).__name__)
     return _kept(cls, getattr(log, 'losses', None))
 
 def _kept(cls, losses):
-    if not isinstance(losses, list): return dict(losses=losses, kind=type(losses).__name__)
+    if not isinstance(losses, list):
+        return dict(losses=losses, kind=type(losses).__name__, hooks=_hooks(cls))
     got = dict(losses=[float(v) for v in losses], kinds=sorted({type(v).__name__ for v in losses}),
                shared=getattr(cls, 'losses', None) is losses)
     return got if losses else got | dict(hooks=_hooks(cls))
@@ -104,6 +109,15 @@ def _hook_with_learn():
     def after_batch(self, learn): self.losses.append(learn.loss.item())
     return _log(after_batch)
 
+@LossLog.mistake(lambda t: f'It stops with a bare `{t.got["error"]}`, one without a message.',
+                 'fastai puts words of its own before the message, and where there is none you '
+                 'read `IndexError: tuple index out of range`: give each `assert` and `raise` a '
+                 'message.', when=lambda t: t.got['kind'] == 'wordless')
+def _stopped_without_words():
+    def after_batch(self):
+        assert self.loss < 0
+    return _log(after_batch)
+
 @LossLog.mistake('The list is shared by all fits: make it in `before_fit`.',
                  'A list in the class is made only once.',
                  when=lambda t: t.got['shared'])
@@ -147,10 +161,12 @@ def _one_batch_late():
     def early(self): self.training and self.losses.append(self.loss.item())
     return _log(lambda self: None, before_batch=early)
 
-def _unheard(t):
+def _unknown(t):
     names = ', '.join(f'`{name}`' for name in t.got['hooks'][1])
-    return ('`.losses` stays empty: no hook of yours was called for a batch.'
-            + f' fastai knows no {names}.'*bool(names))
+    return f' fastai knows no {names}.' if names else ''
+
+def _unheard(t):
+    return f'`.losses` stays empty: no hook of yours was called for a batch.{_unknown(t)}'
 
 @LossLog.mistake(_unheard, 'Is its name spelled as fastai\'s? The hint has it.',
                  when=lambda t: t.got['losses'] == [] and not t.got['hooks'][0])
@@ -161,7 +177,10 @@ def _event_misspelt(): return _log(None, after_bach=LossLog.right.after_batch)
                  when=lambda t: t.got['losses'] == [] and t.got['hooks'][0])
 def _emptied_before_validation(): return _log(LossLog.right.after_batch, every='before_validate')
 
-@LossLog.mistake('The callback has no list `.losses`: make it in `before_fit`.',
+def _without_list(t):
+    return f'The callback has no list `.losses`: make it in `before_fit`.{_unknown(t)}'
+
+@LossLog.mistake(_without_list,
                  'It is `self.losses = []`, with just this name, in a hook spelled as fastai\'s.',
                  when=lambda t: t.got['kind'] == 'NoneType')
 def _no_list():

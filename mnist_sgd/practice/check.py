@@ -6,7 +6,7 @@
 __all__ = ['Verdict', 'Note', 'judged_on', 'untouched', 'Mistake', 'Exercise', 'exercise', 'prove']
 
 # %% ../../nbs/practice/check.ipynb #f0812073
-import ast, contextlib, copy, dis, functools, html, inspect, re, sys, textwrap, warnings
+import ast, contextlib, copy, dis, functools, html, inspect, re, sys, textwrap, threading, warnings
 from dataclasses import dataclass, replace
 from typing import Callable, Mapping, Sequence
 import torch
@@ -139,6 +139,8 @@ class Mistake:
     when: Callable|None     # None: when outputs match; else a function of an `Attempt`
     wrote: tuple            # Forms of code, one of which the answer must have
 
+_one_at_a_time = threading.RLock()  # seeds and warnings are the process's, not the thread's
+
 class Exercise:
     "A task with an answer to compare with and the mistakes that are known"
     def __init__(self,
@@ -212,11 +214,12 @@ class Exercise:
         limit:float|None=None, # Seconds for a case; by default the exercise's own
     ) -> Verdict:
         "Is it right? And if it is not, which mistake is it?"
-        _judged.clear()
-        verdict = _verdict(self, answer, limit or self.limit)
-        if _judged: verdict = replace(verdict, images=_judged[-1])
-        if verdict: note_solved(self.lesson, self.name)
-        return self.with_data(verdict, answer)
+        with _one_at_a_time, torch.inference_mode(False):    # with gradients, whatever the cell has
+            _judged.clear()
+            verdict = _verdict(self, answer, limit or self.limit)
+            if _judged: verdict = replace(verdict, images=_judged[-1])
+            if verdict: note_solved(self.lesson, self.name)
+            return self.with_data(verdict, answer)
 
     def hint(self) -> Note:
         "The next hint: three steps, from a nudge to nearly there"
@@ -306,9 +309,9 @@ def _calls_of(functions):
 
 def _run(ex, answer, case, limit):
     "What `answer` gives for a case, and the names of the inputs that it changed"
-    given = copy.deepcopy(case)
-    with warnings.catch_warnings(), torch.enable_grad(), torch.random.fork_rng(devices=[]):
+    with warnings.catch_warnings(), torch.inference_mode(False), torch.random.fork_rng(devices=[]):
         warnings.simplefilter('ignore')
+        given = copy.deepcopy(case)
         torch.manual_seed(0)
         try: got = within(limit, lambda: ex.observe(answer, *given))
         except (Exception, SystemExit, TooLong) as e: got = failure_of(e, answer)

@@ -84,9 +84,9 @@ class Guess:
     @property
     def summary(self) -> str:
         "The guess, in words"
-        choices = f' Choose: {", ".join(self.among)}.' if self.among else ''
-        if self.value is None: return 'No guess yet.' + choices
-        return f'Your guess: {self.value if self.among else f"{self.value:g}"}.'
+        guess, choices = self.value, f' Choose: {", ".join(self.among)}.' if self.among else ''
+        if guess is None: return 'No guess yet.' + choices
+        return f'Your guess: {guess if self.among else f"{guess:g}"}.'
 
     def _repr_mimebundle_(self, include=None, exclude=None):
         text = f'{self.ask} {self.summary}'.strip()
@@ -94,39 +94,40 @@ class Guess:
         view = dict(version_major=2, version_minor=0, model_id=self.widget.model_id)
         return page | {'application/vnd.jupyter.widget-view+json': view}
 
-    def _is_right(self, actual, within):
+    def _is_right(self, guess, actual, within):
         "None without a guess"
-        if self.value is None: return None
-        if self.among: return self.value == actual
-        return abs(self.value - float(actual)) <= within
+        if guess is None: return None
+        if self.among: return guess == actual
+        return abs(guess - float(actual)) <= within
 
     def reveal(self,
         actual:str|float|Sequence[float], # What happened: a word, a number, or a curve
         within:float=.05,                 # How near a number has to be
     ) -> 'Outcome':
         "Show what happened beside the guess; of a curve its trend counts or, for a number, its end"
-        curve = None
+        curve, guess = None, self.value                  # a hand may make another one meanwhile
         if not isinstance(actual, (str, float, int)) and getattr(actual, 'shape', None) != ():
             curve = [float(v) for v in actual]
             actual = curve[-1] if self.between else trend(curve)
         if self.among and actual not in self.among:
             raise ValueError(f"{actual!r} was no choice: take one of {', '.join(self.among)}")
-        right = self._is_right(actual, within)
+        right = self._is_right(guess, actual, within)
         if right is not None and self.lesson:
             note_guess(self.lesson[:2], self.ask or 'guess', right)
-        return Outcome(self, actual if self.among else float(actual), right, curve)
+        return Outcome(self, guess, actual if self.among else float(actual), right, curve)
 
 # %% ../../nbs/practice/predict.ipynb #d74ad694
 class Outcome:
     "What happened, in words and as a small figure, with the guess beside it"
     def __init__(self,
         guess:Guess,        # The one that it belongs to
+        value:str|float|None,  # What was guessed
         actual:str|float,   # What happened
         right:bool|None,    # Was the guess right? None without one
         curve:list|None,    # Numbers to draw beside it
     ):
         self.guess = guess
-        self.value = guess.value
+        self.value = value
         self.actual = actual
         self.right = right
         self.curve = curve

@@ -25,11 +25,10 @@ class Worker:
     ):
         "Run `job` next, in place of any that waits; the one that runs is asked to stop"
         with self._cond:
-            self._job, self._leave = job, False
+            self._job, self._leave = (contextvars.copy_context().run, job), False
             if self._thread is None:
-                run_in_context = contextvars.copy_context().run
-                self._thread = threading.Thread(target=run_in_context, args=(self._loop,),
-                                                daemon=True, name='mnist_sgd worker')
+                self._thread = threading.Thread(target=self._loop, daemon=True,
+                                                name='mnist_sgd worker')
                 self._thread.start()
             self._cond.notify_all()
 
@@ -40,15 +39,17 @@ class Worker:
                 if not self._job:
                     self._thread = None
                     return
-                job, self._job = self._job, None
+                (run_in_context, job), self._job = self._job, None
                 self._busy = True
-            try:
-                with single_thread(): job(lambda: self._leave or self._job is not None)
-            except BaseException: traceback.print_exc()  # whatever it was, the next job must run
-            finally:
-                with self._cond:
-                    self._busy = False
-                    self._cond.notify_all()
+            run_in_context(self._do, job)
+            with self._cond:
+                self._busy = False
+                self._cond.notify_all()
+
+    def _do(self, job):
+        try:
+            with single_thread(): job(lambda: self._leave or self._job is not None)
+        except BaseException: traceback.print_exc()  # whatever it was, the next job must run
 
     def forget(self):
         "Drop the job that waits, if there is one"
