@@ -84,12 +84,12 @@ def fit(nb, name):
 lessons = [path.stem for path in tool.notebooks() if re.match(r'\d\d_', tool.name_of(path))]
 beside = sorted(p.stem for p in tool.nbs.glob('*.ipynb') if p.stem not in lessons and p.stem != 'index')
 
-def needs(lesson):
-    "Which earlier lessons the code of `lesson` imports, and which package beyond PyTorch, as Markdown"
-    code = '\n'.join(c.source for c in tool.read(tool.nbs/f'{lesson}.ipynb').cells if c.cell_type == 'code')
-    modules = re.findall(r'^\s*from mnist_sgd\.(\w+) import', code, re.M)
-    found = [f'[{other[:2]}]({other}.ipynb)' for other in lessons if other[3:] in modules and other < lesson]
-    return ', '.join(found + ['fastai']*bool(re.search(r'^\s*(from|import) fastai', code, re.M))) or 'nothing'
+def opening(lesson):
+    "How many minutes `lesson` takes, and what one needs for it, as its first lines say; raises `ValueError` without them"
+    text = '\n'.join(c.source for c in tool.read(tool.nbs/f'{lesson}.ipynb').cells if c.cell_type == 'markdown')
+    found = re.search(r'\*\*(\d+) minutes\.\*\* You need (.*?)\. Afterwards', text)
+    if not found: raise ValueError(f'nbs/{lesson}.ipynb: say "**40 minutes.** You need ... . Afterwards ..." below its title')
+    return found.groups()
 
 def numbered(lesson):
     "An entry of the sidebar: the number of `lesson`, and its title"
@@ -111,7 +111,7 @@ def landing_page(parts):
     course, _, _ = parts['The course'].partition('\n\nBehind the lessons')
     before, table, *others = course.split('\n\n')
     rows = [row.rstrip('| ') for row in table.split('\n')]
-    extra = ['needs', '---', *map(needs, lessons)]
+    extra = ['minutes | you need', '---: | ---', *(' | '.join(opening(lesson)) for lesson in lessons)]
     if len(rows) != len(extra): raise ValueError(f'nbs/index.ipynb: {len(rows) - 2} rows in the map, but {len(lessons)} lessons')
     table = '\n'.join(f'{row} | {more} |' for row, more in zip(rows, extra))
     return '\n\n'.join([

@@ -65,13 +65,19 @@ def test_badges(monkeypatch):
     assert prepare.badges('00_data') == ''
     settings['user'] = 'someone'
     assert re.fullmatch(r'\[Open in Colab\]\(\S+someone\S+00_data.ipynb\) · \[Open in Kaggle\]\(\S+\)', prepare.badges('00_data'))
-def test_needs():
-    "What a lesson's code imports"
-    assert prepare.needs('00_data') == 'nothing'
-    assert '[00](00_data.ipynb)' in prepare.needs('03_grad') and 'fastai' in prepare.needs('06_learner')
+def test_opening(monkeypatch):
+    "Minutes and needs are the lesson's own; a lesson that does not say them is named"
+    assert prepare.opening('01_init') == ('45', '[00_data](00_data.ipynb)')
+    nb = tool.read(tool.nbs/'01_init.ipynb')
+    for cell in nb.cells: cell.source = cell.source.replace('45 minutes', 'Some minutes')
+    monkeypatch.setattr(prepare.tool, 'read', lambda path: nb)
+    with pytest.raises(ValueError, match='nbs/01_init.ipynb: say .*minutes'): prepare.opening('01_init')
 def test_the_map_has_every_lesson():
     page = prepare.landing_page(prepare.index_parts())
-    assert all(page.count(f'| [{name}]({name}.ipynb) |') == 1 for name in prepare.lessons) and len(prepare.lessons) == 10
+    for name in prepare.lessons:
+        row, = re.findall(rf'^\| \[{name}\]\({name}.ipynb\) \|.*', page, re.M)
+        assert row.endswith(' | {} | {} |'.format(*prepare.opening(name)))
+    assert len(prepare.lessons) >= 10
     assert {*prepare.lessons, *prepare.beside, 'index'} == {p.stem for p in tool.nbs.glob('*.ipynb')}
 def test_reference_is_whole():
     "Every module but the answers"
@@ -209,7 +215,7 @@ def test_site_in_a_browser(site):
         page.on('console', lambda m: said.append(m.text))
         page.on('pageerror', lambda e: said.append(str(e)))
         page.on('request', lambda r: asked.append(r.url))
-        def colour(): return page.evaluate('getComputedStyle(document.body).getPropertyValue("--sgd-purple")')
+        def colour(): return page.evaluate('getComputedStyle(document.body).getPropertyValue("--sgd-three")')
         for width in (320, 390, 1366):
             page.set_viewport_size(dict(width=width, height=844))
             for name in ('index', '03_grad', '08_sweep', 'reference/mnist_sgd.runs'):
