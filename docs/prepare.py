@@ -47,17 +47,19 @@ def badges(name):
     return ' · '.join(re.findall(r'\[[^\]]*\]\([^)]*\)', re.sub(r'\[!(\[[^\]]*\])\([^)]*\)\]', r'\1', tool.badge_text(name))))
 
 longest = 20_000                                         # characters of an output: some ten screens
-heaviest = 100_000                                       # bytes of an image, before it has 256 colours
+
+def in_256_colors(png):
+    "`png`, or the same in 256 colours where that takes fewer bytes, as it does for nearly every chart: 40 percent of them"
+    file = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert('RGB').quantize(256).save(file, 'png', optimize=True)
+    return min(png, file.getvalue(), key=len)
 
 def lighter(output):
     "`output` without what no one would scroll through, numbers printed by the thousand, and with images of a page's weight"
     data = {kind: v for kind, v in output.get('data', {}).items() if '.mnist_sgd.' not in kind}   # verdicts are for the report
-    text, image = data.get('text/plain', ''), b64decode(data.get('image/png', ''))
+    text = data.get('text/plain', '')
     if len(text) > longest: data['text/plain'] = text[:longest] + ' ...'
-    if len(image) > heaviest:
-        file = io.BytesIO()
-        Image.open(io.BytesIO(image)).convert('RGB').quantize(256).save(file, 'png', optimize=True)
-        data['image/png'] = b64encode(file.getvalue()).decode()
+    if 'image/png' in data: data['image/png'] = b64encode(in_256_colors(b64decode(data['image/png']))).decode()
     return nbformat.NotebookNode(output | dict(data=data)) if data else output
 
 def fit(nb, name):
