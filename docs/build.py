@@ -25,6 +25,7 @@ def build(site):
     with TemporaryDirectory() as trees:
         code = build_main(['-q', '-W', '--keep-going', '-E', '-c', str(here), '-d', trees, str(here/'_source'), str(site)])
     if code: sys.exit(code)
+    for file in site.rglob('*.map'): file.unlink()       # of furo's own sources, for its authors
     for page in site.rglob('*.html'): page.write_text(accessible(page.read_text(encoding='utf-8')), encoding='utf-8')
     (site/'.nojekyll').touch()                           # GitHub Pages would leave out folders that begin with _
 

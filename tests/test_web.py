@@ -502,7 +502,7 @@ def test_keyboard_alone(chrome, built):
 
 @needs_browser
 def test_touch_and_stop(chrome, built):
-    "A finger on the slider retrains; a long run is stopped, and says so; the theme can be switched"
+    "A finger on the slider retrains; a long run is stopped, and says so; a challenge is ticked; the theme can be switched"
     with opened(chrome, built, width=390, height=844, has_touch=True, is_mobile=True) as page:
         bar = page.locator('#lr + input')
         bar.scroll_into_view_if_needed()
@@ -516,6 +516,11 @@ def test_touch_and_stop(chrome, built):
         assert 'where it was stopped' in page.locator('#says').inner_text()
         page.locator('#again').tap()
         ended(page, 'd.recipe == "lr=1, epochs=20"')
+        assert 'open' in page.locator('#challenges li').nth(3).inner_text()
+        page.locator('#shuffle').tap()                      # the switch that repairs the first epoch
+        ended(page, 'd.recipe == "lr=1, epochs=20, shuffle=on"')
+        assert page.locator('#says').inner_text().endswith('Challenge 4 is solved.')
+        assert 'done' in page.locator('#challenges li').nth(3).inner_text()
         seen = set()
         for _ in range(3):
             page.locator('#theme').tap()

@@ -8,6 +8,7 @@ __all__ = ['Turn', 'Panel']
 # %% ../../nbs/widgets/panel.ipynb #a788637e
 import html, threading, time
 from collections.abc import Callable, Iterator
+import torch
 from .page import alert_html, figure_base64, live_frontend, page_style
 from .page import status_html, still_html
 from .worker import Worker
@@ -24,6 +25,7 @@ class Turn:
         self.pictures = 0    # drawn so far
         self.live = False    # will the picture be redrawn in a moment?
         self.stopped = False # by hand
+        self.state = self.error = None # what came of it
 
     @property
     def interrupted(self):
@@ -50,7 +52,7 @@ class Panel:
         import ipywidgets as w
         self.controls, self.turn = controls, Turn()
         self.state = self.error = None                 # of the last turn
-        self._quiet = False                            # are controls being set, all at once?
+        self._setter = None                            # thread that sets controls, all at once
         self._lock = threading.RLock()                 # one turn at a time, whichever thread
         self.worker = Worker()
         self.picture, self.text = w.HTML(), w.HTML()
@@ -94,11 +96,13 @@ class Panel:
     ) -> object:  # The last state
         "Set controls, work to the end, draw, and return the last state; raises what `work` raises"
         self._set(values)
+        asked = self.values
         self.worker.submit(lambda stop: None)          # so that nothing older draws after this
         self.worker.wait()
-        self._work()
-        if self.error: raise self.error
-        return self.state
+        turn = self._work(values=asked)
+        if self.values != asked: self._changed()       # moved by hand meanwhile
+        if turn.error: raise turn.error
+        return turn.state
 
     def alert(self,
         error:Exception, # What was raised
@@ -128,16 +132,19 @@ class Panel:
         return self.worker.wait(timeout)
 
     def _set(self, values):
-        before, self._quiet = self.values, True
+        before, placed = self.values, {}
+        self._setter = threading.get_ident()
         try:
             for name, v in values.items():
                 if name not in self.controls:
                     raise ValueError(f"no control {name!r}: there are {', '.join(before)}")
-                self._take(name, v)
+                try: self._take(name, v)
+                finally: placed[name] = self.controls[name].value
         except Exception:
-            for name, v in before.items(): self.controls[name].value = v
+            for name, v in placed.items():             # but not what a hand has moved since
+                if self.controls[name].value == v: self.controls[name].value = before[name]
             raise
-        finally: self._quiet = False
+        finally: self._setter = None
 
     def _take(self, name, v):
         from traitlets import TraitError
@@ -150,22 +157,25 @@ class Panel:
         if control.value != v: raise ValueError(f"{name}={v!r} is beyond the ends of its control")
 
     def _changed(self, change=None):
-        if self._quiet: return
+        if self._setter == threading.get_ident(): return    # another thread is a hand that moves
         if live_frontend(): self.worker.submit(self._work)
         else: self._work()
 
-    def _work(self, is_newer=lambda: False):
-        "Work through what the controls say now, drawing as states come"
-        with self._lock: self._take_turn(Turn(is_newer, self.frame))
+    def _work(self, is_newer=lambda: False, values=None):
+        "Work through what the controls say now, or `values`, drawing as states come; the `Turn`"
+        with self._lock, torch.inference_mode(False):  # gradients, even in a cell under `no_grad`
+            turn = Turn(is_newer, self.frame)
+            self._take_turn(turn, self.values if values is None else values)
+            return turn
 
-    def _take_turn(self, turn):
+    def _take_turn(self, turn, values):
         self.turn, self.error = turn, None
         state = None
         try:
             self.widget.add_class('mnist-sgd-busy')
             self.on_busy(True)
             turn.live = True
-            for i, state in enumerate(self.work(**self.values)):
+            for i, state in enumerate(self.work(**values)):
                 outdated = turn.outdated
                 if turn.stopped: break
                 if outdated or i and turn.is_due: self._draw(state)
@@ -175,7 +185,9 @@ class Panel:
         except KeyboardInterrupt:
             if state is not None: self._settle(state)
             raise
-        except Exception as e: self.alert(e, older=not turn.pictures)
+        except Exception as e:
+            turn.error = e
+            self.alert(e, older=not turn.pictures)
         finally:
             turn.live = False
             self.widget.remove_class('mnist-sgd-busy')
@@ -188,7 +200,8 @@ class Panel:
         self.turn.pictures += 1
 
     def _settle(self, state):
-        self.state, self.turn.live = state, False
+        self.state = self.turn.state = state
+        self.turn.live = False
         self.picture.value, self.text.value = self.svg(state), status_html(self.summary(state))
 
     def _repr_mimebundle_(self, include=None, exclude=None):
@@ -196,8 +209,8 @@ class Panel:
         view = dict(version_major=2, version_minor=0, model_id=self.widget.model_id)
         view, is_live = {'application/vnd.jupyter.widget-view+json': view}, live_frontend()
         if _end_older(self) and is_live: _show_before(view)    # at once: it shows that it works
-        if self.state is None: self.run()
-        png, words = figure_base64(self.figure(self.state)), self.summary(self.state)
+        state = self.run() if self.state is None else self.state
+        png, words = figure_base64(self.figure(state)), self.summary(state)
         picture = {'image/png': png, 'text/plain': words}
         return ({'text/html': still_html(png, words)} if is_live else view) | picture
 
