@@ -29,7 +29,7 @@ class Training(Panel):
     ):
         self.recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
         self.data = session_data(self.recipe.source) if data is None else data
-        self.ever_lit = (self.data.train_x > 0).any(0).cpu()
+        self.ever_lit = (self.data.train_x.amax(0) > 0).cpu()
         self.sample = sample(self.data.to('cpu'))
         self.fallback = ''                               # what to say where a device failed
         self.elapsed = 0., 0                             # seconds of training, epochs

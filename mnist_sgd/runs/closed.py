@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 from ..data import TensorLoader
+from ..digits.sources import rows_behind
 from ..loss import mnist_loss
 
 # %% ../../nbs/runs/closed.ipynb #f13ad1b6
@@ -54,13 +55,25 @@ def _as_bytes(x):
     marks = x.mv(torch.arange(x.shape[1], dtype=x.dtype).cos())
     kept, pixels = _bytes.get(x, (None, None))
     if kept is None or not torch.equal(marks, kept):
-        pixels = torch.empty_like(x, dtype=torch.uint8)
-        for rows, part in zip(x.split(256), pixels.split(256)):
-            if not torch.equal(part.copy_((rows*255).round_())/255, rows):
-                pixels = None
-                break
+        pixels = _cached_bytes(x)
+        if pixels is None or not _is_bytes(pixels, x):
+            pixels = torch.empty_like(x, dtype=torch.uint8)
+            for rows, part in zip(x.split(256), pixels.split(256)): part.copy_((rows*255).round_())
+            if not _is_bytes(pixels, x): pixels = None
         _bytes[x] = marks, pixels
     return x if pixels is None else pixels
+
+def _is_bytes(pixels, x):
+    "Is `x` what becomes of `pixels`?"
+    return all(torch.equal(part/255, rows) for part, rows in zip(pixels.split(256), x.split(256)))
+
+def _cached_bytes(x):
+    "The bytes in the cache that `x` was made of, as far as its place in memory tells; or None"
+    rows = rows_behind(x.untyped_storage().data_ptr())
+    if rows is None or x.stride() != rows.shape[1:] + (1,): return
+    first = x.storage_offset()//x.shape[1]
+    pixels = torch.from_numpy(rows[first:first+len(x)])
+    return pixels if pixels.shape == x.shape else None
 
 # %% ../../nbs/runs/closed.ipynb #44eafc0d
 _capturing = threading.Lock()                              # one recording at a time in a process
