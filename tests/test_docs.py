@@ -195,6 +195,20 @@ def test_reference(site):
 
 @needs_sphinx
 @pytest.mark.ci
+def test_code_keeps_its_colors(site):
+    "What lost its mark-up had the colour of all code, light and dark; what has another one is marked"
+    plain = re.search(r"^plain = (.*?) *#", (root/'docs'/'build.py').read_text(encoding='utf-8'), re.M)[1].replace("'", '').split(', ')
+    sheet = (site/'_static'/'pygments.css').read_text(encoding='utf-8')
+    rules = [(prefix.strip(), name, color.lower()) for prefix, name, color in re.findall(r'^(.*?)\.highlight(?: \.(\w+))? \{[^}]*(?<!-)\bcolor: (#\w+)', sheet, re.M)]
+    usual = {prefix: color for prefix, name, color in rules if not name}
+    assert len(usual) >= 2 and {name for prefix, name, _ in rules} > {*plain}
+    assert not [rule for rule in rules if rule[1] in plain and rule[2] != usual[rule[0]]]
+    page = (site/'03_grad.html').read_text(encoding='utf-8')
+    marked = set(re.findall(r'<span class="(\w+)">[^<]*</span>', page))
+    assert marked >= {'k', 's1', 'c1', 'mi'} and not marked & {*plain}
+
+@needs_sphinx
+@pytest.mark.ci
 def test_sizes(site):
     "A lesson with its files, the landing page with the lab and its digits, and the whole"
     def packed(path): return len(gzip.compress(path.read_bytes(), 6, mtime=0))
