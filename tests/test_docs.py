@@ -75,6 +75,7 @@ def test_opening(monkeypatch):
     with pytest.raises(ValueError, match='nbs/01_init.ipynb: say .*minutes'): prepare.opening('01_init')
 def test_the_map_has_every_lesson():
     page = prepare.landing_page(prepare.index_parts())
+    assert '| notebook | the question | what you build | what breaks | minutes | you need |' in page   # docs/site.css counts on it
     for name in prepare.lessons:
         row, = re.findall(rf'^\| \[{name}\]\({name}.ipynb\) \|.*', page, re.M)
         assert row.endswith(' | {} | {} |'.format(*prepare.opening(name)))
