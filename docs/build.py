@@ -2,7 +2,7 @@
 
 Nothing is run but the library's import, and nothing is asked of a network. A warning is an error.
 """
-import shutil, sys
+import re, shutil, sys
 from argparse import ArgumentParser
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,9 @@ def accessible(html):
         html = html.replace(tag, tag[:-1] + more + '>')
     return html
 
+plain = 'n', 'p'                                         # most names, and punctuation: coloured as all code is
+uncolored = re.compile(rf'<span class="(?:{"|".join(plain)})">([^<]*)</span>')
+
 def build(site):
     "Write the site into the folder `site`, which is emptied first; raises `SystemExit` where Sphinx warns"
     shutil.rmtree(site, ignore_errors=True)
@@ -26,7 +29,7 @@ def build(site):
         code = build_main(['-q', '-W', '--keep-going', '-E', '-c', str(here), '-d', trees, str(here/'_source'), str(site)])
     if code: sys.exit(code)
     for file in site.rglob('*.map'): file.unlink()       # of furo's own sources, for its authors
-    for page in site.rglob('*.html'): page.write_text(accessible(page.read_text(encoding='utf-8')), encoding='utf-8')
+    for page in site.rglob('*.html'): page.write_text(uncolored.sub(r'\1', accessible(page.read_text(encoding='utf-8'))), encoding='utf-8')
     (site/'.nojekyll').touch()                           # GitHub Pages would leave out folders that begin with _
 
 def main(argv=None):

@@ -74,6 +74,7 @@ def test_opening(monkeypatch):
     with pytest.raises(ValueError, match='nbs/01_init.ipynb: say .*minutes'): prepare.opening('01_init')
 def test_the_map_has_every_lesson():
     page = prepare.landing_page(prepare.index_parts())
+    assert '| notebook | the question | what you build | what breaks | minutes | you need |' in page   # docs/site.css counts on it
     for name in prepare.lessons:
         row, = re.findall(rf'^\| \[{name}\]\({name}.ipynb\) \|.*', page, re.M)
         assert row.endswith(' | {} | {} |'.format(*prepare.opening(name)))
@@ -197,6 +198,20 @@ def test_reference(site):
     "A function has its signature, its docstring and the words behind its parameters"
     said = re.sub('<[^>]*>', '', (site/'reference'/'mnist_sgd.html').read_text(encoding='utf-8'))
     assert 'calc_grad(' in said and re.search(r'Parameters.*\bxb\b', said, re.S)
+
+@needs_sphinx
+@pytest.mark.ci
+def test_code_keeps_its_colors(site):
+    "What lost its mark-up had the colour of all code, light and dark; what has another one is marked"
+    plain = re.search(r"^plain = (.*?) *#", (root/'docs'/'build.py').read_text(encoding='utf-8'), re.M)[1].replace("'", '').split(', ')
+    sheet = (site/'_static'/'pygments.css').read_text(encoding='utf-8')
+    rules = [(prefix.strip(), name, color.lower()) for prefix, name, color in re.findall(r'^(.*?)\.highlight(?: \.(\w+))? \{[^}]*(?<!-)\bcolor: (#\w+)', sheet, re.M)]
+    usual = {prefix: color for prefix, name, color in rules if not name}
+    assert len(usual) >= 2 and {name for prefix, name, _ in rules} > {*plain}
+    assert not [rule for rule in rules if rule[1] in plain and rule[2] != usual[rule[0]]]
+    page = (site/'03_grad.html').read_text(encoding='utf-8')
+    marked = set(re.findall(r'<span class="(\w+)">[^<]*</span>', page))
+    assert marked >= {'k', 's1', 'c1', 'mi'} and not marked & {*plain}
 
 @needs_sphinx
 @pytest.mark.ci
