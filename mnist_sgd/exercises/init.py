@@ -19,12 +19,12 @@ def _drawn(answer, size, std):
     if not isinstance(p, torch.Tensor): return p
     z = p.detach().float()
     far = ((z - z.mean()).abs() > 2*z.std()).float().mean()
-    return {'shape': list(p.shape), 'requires grad': p.requires_grad, 'is a leaf': p.is_leaf,
+    return {'shape': list(p.shape), 'requires grad': p.requires_grad, 'keeps its .grad': p.is_leaf,
             'mean': z.mean().item(), 'smallest': z.min().item(), 'spread': z.std().item(),
             'beyond two spreads': far.item()}
 
 def _drawn_alike(got, want):
-    exact = all(got[k] == want[k] for k in ('shape', 'requires grad', 'is a leaf'))
+    exact = all(got[k] == want[k] for k in ('shape', 'requires grad', 'keeps its .grad'))
     wide = abs(got['spread']/want['spread'] - 1) < .15
     centred = abs(got['mean']) < .15*want['spread']
     return exact and wide and centred and got['beyond two spreads'] > .015
@@ -41,8 +41,8 @@ def _drawn_alike(got, want):
           hints=('`torch.randn(size)` draws from the bell curve with a spread of 1.',
                  'Widen first; ask for gradients at the very end.',
                  '`requires_grad_()` changes a tensor in place and returns it.'),
-          why='What is computed from a tensor that requires grad is no leaf. So the '
-              'multiplication comes first.')
+          why='What is computed from a tensor that requires grad keeps no `.grad` of '
+              'its own. So the multiplication comes first.')
 def my_init_params(size, std):
     return (torch.randn(size)*std).requires_grad_()
 
@@ -64,9 +64,9 @@ def _all_the_same(size, std): return torch.normal(std, 0., size).requires_grad_(
                         when=lambda t: not t.got['requires grad'])
 def _not_recorded(size, std): return torch.randn(size)*std
 
-@my_init_params.mistake('The tensor is the result of a multiplication and not a leaf, so its '
+@my_init_params.mistake('The tensor is the result of a recorded multiplication, so its '
                         '`.grad` will stay None.', 'Multiply first, then ask for gradients.',
-                        when=lambda t: not t.got['is a leaf'])
+                        when=lambda t: not t.got['keeps its .grad'])
 def _not_a_leaf(size, std): return torch.randn(size, requires_grad=True)*std
 
 @my_init_params.mistake('The mean is `std` and not 0, and the spread is always 1, as adding `std` '
