@@ -49,7 +49,7 @@ def digits(): return load_data('offline')
 def test_recorded_epochs_are_epochs(digits, shuffle, share, shape, monkeypatch):
     "Six epochs, five of them from one recording: the same losses and parameters to the last bit"
     x, y = share*digits.train_x[::16], digits.train_y[::16]
-    assert (closed._as_bytes(x).dtype == torch.uint8) == (share == 1.)
+    assert (closed._packed(x)[1].dtype == torch.uint8) == (share == 1.)
     monkeypatch.setattr(closed, '_captured', taped)
     monkeypatch.setattr(taped, 'times', 0, raising=False)
     recipes = [Recipe(loss=loss, zero_grad=zero, momentum=m) for loss in closed.losses for zero in (True, False) for m in (0, .9)]

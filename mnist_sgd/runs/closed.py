@@ -9,13 +9,11 @@ __all__ = ['losses', 'squared_loss', 'mean_losses', 'closed_epochs', 'closed_gra
 import threading
 from collections.abc import Callable, Iterator
 from itertools import count
-from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 from ..data import TensorLoader
-from ..digits.sources import rows_behind
 from ..loss import mnist_loss
 
 # %% ../../nbs/runs/closed.ipynb #f13ad1b6
@@ -47,33 +45,29 @@ def mean_losses(
     return _points[loss](scores, marks[:,None] if scores.dim() == 2 else marks).mean(0)
 
 # %% ../../nbs/runs/closed.ipynb #8de6e5f3
-_bytes = WeakIdKeyDictionary()                             # for images: (their marks, bytes or None)
+_kept = WeakIdKeyDictionary()                              # for images: their marks, their pack
 
-def _as_bytes(x):
-    "`x` as uint8 where it is float32 255ths on the CPU, else `x`; worked out again only if `x` changed"
-    if x.device.type != 'cpu' or x.dtype != torch.float32: return x
+def _pack(x):
+    "Lit pixels of `x`, `[L]`, and images of these, a 1 and a 0, `[N,L+2]`; 255ths are uint8"
+    lit = x.any(0).nonzero()[:,0] if x.is_cpu else torch.arange(x.shape[1], device=x.device)
+    def narrow(rows): return F.pad(F.pad(rows[:,lit], (0, 1), value=1), (0, 1))
+    if x.is_cpu and x.dtype == torch.float32:
+        pixels = torch.empty(len(x), len(lit) + 2, dtype=torch.uint8)
+        for rows, part in zip(x.split(256), pixels.split(256)):
+            floats = narrow(rows)
+            if not torch.equal(part.copy_((floats*255).round_())/255, floats): break
+        else: return lit, pixels
+    return lit, narrow(x)
+
+def _packed(x):
+    "`_pack(x)`; on the CPU it is kept as long as `x` is, and done again only if `x` changed"
+    if not x.is_cpu: return _pack(x)
     marks = x.mv(torch.arange(x.shape[1], dtype=x.dtype).cos())
-    kept, pixels = _bytes.get(x, (None, None))
+    kept, pack = _kept.get(x, (None, None))
     if kept is None or not torch.equal(marks, kept):
-        pixels = _cached_bytes(x)
-        if pixels is None or not _is_bytes(pixels, x):
-            pixels = torch.empty_like(x, dtype=torch.uint8)
-            for rows, part in zip(x.split(256), pixels.split(256)): part.copy_((rows*255).round_())
-            if not _is_bytes(pixels, x): pixels = None
-        _bytes[x] = marks, pixels
-    return x if pixels is None else pixels
-
-def _is_bytes(pixels, x):
-    "Is `x` what becomes of `pixels`?"
-    return all(torch.equal(part/255, rows) for part, rows in zip(pixels.split(256), x.split(256)))
-
-def _cached_bytes(x):
-    "The bytes in the cache that `x` was made of, as far as its place in memory tells; or None"
-    rows = rows_behind(x.untyped_storage().data_ptr())
-    if rows is None or x.stride() != rows.shape[1:] + (1,): return
-    first = x.storage_offset()//x.shape[1]
-    pixels = torch.from_numpy(rows[first:first+len(x)])
-    return pixels if pixels.shape == x.shape else None
+        pack = _pack(x)
+        _kept[x] = marks, pack
+    return pack
 
 # %% ../../nbs/runs/closed.ipynb #44eafc0d
 _capturing = threading.Lock()                              # one recording at a time in a process
@@ -91,30 +85,16 @@ def _captured(epoch, device):
     return replay
 
 # %% ../../nbs/runs/closed.ipynb #3267cb86
-class _Batch(NamedTuple):
-    "A batch: the places where its parts stand in every epoch"
-    rows: Tensor     # Which images of the data, `[n]`
-    raw: Tensor      # Its images as they are fetched, bytes or floats
-    images: Tensor   # The same as floats, `[n,784]`: `raw` itself where that is floats
-    turned: Tensor   # `images`, turned, `[784,n]`
-    sign: Tensor     # What the slope needs of the labels
-    scores: Tensor   # `[n]`, or `[n,K]`
-    ones: Tensor     # `[1,n]`
-    step: object     # Minus lr by `n`: how far a plain step goes, a number or `[K]`
-
-def _batches(dl, lr, order, sign, scores):
-    "All batches of an epoch, and the factor that turns their images into numbers from 0 to 1"
+def _batches(dl, pixels, scale, order, sign, scores):
+    "Each batch: which images, the places where they are fetched, floats and turned, and more"
     n = dl.batch_size
-    def one_place(like):                                   # where each batch in turn is written
-        buffer = torch.empty_like(like[:n])
-        return [buffer[:len(part)] for part in order.split(n)]
-    pixels = _as_bytes(dl.x) if dl.shuffle or n <= 512 else dl.x
-    fetched = one_place(pixels) if dl.shuffle else pixels.split(n)
-    images, scale = (fetched, 1) if pixels is dl.x else (one_place(dl.x), 1/255)
-    ones = scores.new_ones(1, n)
-    parts = zip(order.split(n), fetched, images, sign.split(n), scores.split(n))
-    return pixels, scale, [_Batch(rows, raw, x, x.T, s, z, ones[:,:len(x)], lr/-len(x))
-                           for rows, raw, x, s, z in parts]
+    def one_place(dtype):                                  # where each batch in turn is written
+        buffer = pixels[:n].to(dtype, copy=True)
+        return [buffer[:len(rows)] for rows in order.split(n)]
+    fetched = one_place(pixels.dtype) if dl.shuffle else pixels.split(n)
+    images = fetched if pixels.is_floating_point() else one_place(scores.dtype)
+    parts = zip(order.split(n), fetched, images, sign.split(n), scores.split(n, 1))
+    return [(rows, raw, x, x.T, marks, z, scale/len(x)) for rows, raw, x, marks, z in parts]
 
 @torch.no_grad()
 def closed_epochs(
@@ -129,37 +109,41 @@ def closed_epochs(
     after_step:Callable|None=None, # Called with copies of weights and bias after each step of epoch 1
 ) -> Iterator[Tensor]: # Mean loss of an epoch, a scalar or `[K]`; it does not end
     "Train linear models by the gradient in closed form, an epoch at a time"
-    many, labels = w.dim() == 2, dl.y[:,0].contiguous()
-    product = torch.addmm if many else torch.addmv
-    add_product = Tensor.addmm_ if many else Tensor.addmv_
-    slope, y = _slopes[loss], labels.clone()
-    sign, scores = _signs[loss](labels).clone(), labels.new_empty(len(labels), *w.shape[1:])
-    order = torch.arange(len(labels), device=w.device)
-    pixels, scale, batches = _batches(dl, lr, order, sign[:,None] if many else sign, scores)
-    dw, db, vw, vb = (torch.zeros_like(t) for t in (w, b, w, b))
-    keep = 0 if zero_grad else 1
+    (lit, pixels), labels = _packed(dl.x), dl.y[:,0].contiguous()
+    weights = w if w.dim() == 2 else w[:,None]
+    models = torch.cat([weights[lit].T, b[:,None], torch.zeros_like(b)[:,None]], 1)
+    grad, velocity = torch.zeros_like(models), torch.zeros_like(models)
+    slope, y, sign = _slopes[loss], labels.clone(), _signs[loss](labels).clone()
+    scores, order = w.new_empty(len(b), len(labels)), torch.arange(len(labels), device=w.device)
+    scale, keep = 1 if pixels.is_floating_point() else 1/255, 0 if zero_grad else 1
+    batches = _batches(dl, pixels, scale, order, sign, scores)
 
-    def step_with_memory(batch, dz):                       # of gradients, or of the last step
-        add_product(dw, batch.turned, dz, beta=keep, alpha=scale/len(dz))
-        db.mul_(keep).add_(dz.sum(0), alpha=1/len(dz))
-        w.sub_(vw.mul_(momentum).add_(dw).mul(lr))
-        b.sub_(vb.mul_(momentum).add_(db).mul(lr))
-    def steps_of_many(batch, dz):                          # plain steps, in as few operations as can be
-        add_product(w, batch.turned, dz.mul_(batch.step), alpha=scale)
-        b.add_(dz.sum(0))
-    def step_of_one(batch, dz):
-        w.addmv_(batch.turned, dz, alpha=batch.step*scale)
-        b.addmv_(batch.ones, dz, alpha=batch.step)
-    step = step_with_memory if keep or momentum else steps_of_many if many else step_of_one
+    def step_with_memory(images, dz, size):                # of gradients, or of the last step
+        grad.addmm_(dz, images, beta=keep, alpha=size)
+        models.sub_(velocity.mul_(momentum).add_(grad).mul(rates))
+    def step_by_rates(images, dz, size):
+        models.addmm_(dz.mul_(rates), images, alpha=-size)
+    def plain_step(images, dz, size):                      # in as few operations as can be
+        models.addmm_(dz, images, alpha=-lr*size)
+    if isinstance(lr, Tensor): rates, step = lr[:,None].clone(), step_by_rates
+    else: rates, step = lr, plain_step
+    if keep or momentum: step = step_with_memory
+    def write_back():
+        weights.add_(models[:,-1])                         # 0 for all dark pixels, or nan
+        weights.index_copy_(0, lit, models[:,:-2].T)
+        b.copy_(models[:,-2])
 
     def epoch():
-        for batch in batches:
-            if dl.shuffle: torch.index_select(pixels, 0, batch.rows, out=batch.raw)
-            if batch.raw is not batch.images: batch.images.copy_(batch.raw)       # bytes become floats
-            z = product(b, batch.images, w, alpha=scale, out=batch.scores)
-            step(batch, slope(z, batch.sign))
-            if after_step and done == 0: after_step([w.clone()[None], b.clone()])
-        return mean_losses(loss, scores, y)
+        for rows, raw, images, turned, marks, z, size in batches:
+            if dl.shuffle: torch.index_select(pixels, 0, rows, out=raw)
+            if raw is not images: images.copy_(raw)        # bytes become floats
+            z.addmm_(models, turned, beta=0, alpha=scale)
+            step(images, slope(z, marks), size)
+            if after_step and done == 0:
+                write_back()
+                after_step([w.clone()[None], b.clone()])
+        write_back()
+        return mean_losses(loss, scores.T if w.dim() == 2 else scores[0], y)
     for done in count():
         if dl.shuffle:
             order.copy_(dl.order())

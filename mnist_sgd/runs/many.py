@@ -22,10 +22,9 @@ def _shared(recipe):
     return replace(recipe, lr=1., init='linear', std=1., seed=recipe.seed if recipe.shuffle else 0)
 
 def _parameters(recipes, device):
-    "Weights `[784,K]` and biases `[K]`"
+    "Weights `[K,784]` and biases `[K]`"
     models = [make_model(r) for r in recipes]
-    w = torch.stack([m.weight[0] for m in models], 1).detach()
-    b = torch.cat([m.bias for m in models]).detach()
+    w, b = (torch.cat(params).detach() for params in zip(*(m.parameters() for m in models)))
     return w.to(device), b.to(device)
 
 # %% ../../nbs/runs/many.ipynb #c95325b1
@@ -38,14 +37,14 @@ def _run_group(recipes, data):
     dl = start(recipe, data).dl
     train_y, valid_y = data.train_y[:,0], data.valid_y[:,0]
     def records(epoch, train_loss):
-        preds = torch.addmm(b, data.valid_x, w)
-        accs = torch.func.vmap(batch_accuracy, (1, None))(preds, valid_y)
-        numbers = train_loss, mean_losses(recipe.loss, preds, valid_y), accs
-        weights, biases = w.T.cpu()[:,None].contiguous(), b.cpu()[:,None].clone()
+        preds = torch.addmm(b[:,None], w, data.valid_x.T)
+        accs = torch.func.vmap(batch_accuracy, (0, None))(preds, valid_y)
+        numbers = train_loss, mean_losses(recipe.loss, preds.T, valid_y), accs
+        weights, biases = (p.to('cpu', copy=True)[:,None] for p in (w, b))
         rows = zip(*(t.tolist() for t in numbers), zip(weights, biases))
         return [Record(epoch, *row) for row in rows]
-    histories = [records(0, mean_losses(recipe.loss, data.train_x@w + b, train_y))]
-    epochs = closed_epochs(recipe.loss, w, b, lr, dl, recipe.zero_grad, recipe.momentum)
+    histories = [records(0, mean_losses(recipe.loss, data.train_x@w.T + b, train_y))]
+    epochs = closed_epochs(recipe.loss, w.T, b, lr, dl, recipe.zero_grad, recipe.momentum)
     histories += [records(epoch, next(epochs)) for epoch in range(1, recipe.epochs + 1)]
     return list(zip(*histories))
 
