@@ -214,6 +214,7 @@ def main():
                       'import the engine': 'import mnist_sgd.runs.engine', 'import the lab': 'import mnist_sgd.live',
                       'the first curve, 20 epochs': curve, 'import fastai, for comparison': 'import fastai.learner'}, 3 if quick else 7)
     path = Path(__file__).parent/'RESULTS.md'
-    path.write_text('\n'.join(table.lines).strip() + '\n', encoding='utf-8')
+    _, *against = path.read_text(encoding='utf-8').partition('\n# Against')       # of bench/against.py
+    path.write_text('\n'.join(table.lines).strip() + '\n' + ''.join(against), encoding='utf-8')
 
 if __name__ == '__main__': main()
