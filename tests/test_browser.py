@@ -1,5 +1,5 @@
 "The panels in a real JupyterLab, moved with a real mouse and a real keyboard"
-import re, subprocess, sys, time
+import json, re, subprocess, sys, time
 import pytest
 from jupyter_page import browser, chromium, jupyterlab, open_notebook, output_text, root, voila
 from mnist_sgd.data import load_data
@@ -362,6 +362,29 @@ def test_saved_and_opened_again(site, tmp_path):
         page.wait_for_timeout(5000)                      # until the widgets would have been restored
         assert still_and_live(page) == [True, False, False]
         page.close()
+
+def metadata(nb): return nb['metadata'], [c['metadata'] for c in nb['cells']]
+
+@pytest.mark.parametrize('name', ['misconceptions.ipynb', 'panels/init.ipynb'])
+def test_saving_leaves_no_trace(site, tmp_path, name):
+    """Opened, run and saved: no cell's metadata change, and of the notebook's only what `nbdev-clean` takes away again
+
+    JupyterLab notes the kernel's name for people and the version of Python. No committed notebook can have the latter
+    right on every machine, so neither is committed.
+    """
+    with jupyterlab(tmp_path) as url:
+        page = site[1].new_page(viewport=dict(width=1200, height=900))
+        open_notebook(page, url, name)
+        page.evaluate('window.jupyterapp.commands.execute("docmanager:save")')
+        page.wait_for_function('!window.jupyterapp.shell.currentWidget.model.dirty')
+        page.close()
+    saved, committed = (json.loads((folder/'nbs'/name).read_text(encoding='utf-8')) for folder in (tmp_path, root))
+    assert any(c.get('execution_count') for c in saved['cells'])       # it was run, and this is what was saved
+    assert metadata(saved)[1] == metadata(committed)[1]
+    changed = {k for k in saved['metadata'] if saved['metadata'][k] != committed['metadata'].get(k)}
+    assert changed == {'kernelspec', 'language_info'}
+    subprocess.run(['nbdev-clean', '--fname', str(tmp_path/'nbs'/name)], check=True, capture_output=True, cwd=root)
+    assert metadata(json.loads((tmp_path/'nbs'/name).read_text(encoding='utf-8'))) == metadata(committed)
 
 def test_converted(site, tmp_path):
     "`nbconvert --execute` makes a page with the picture in it, without a network"

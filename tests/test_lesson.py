@@ -76,6 +76,17 @@ def shown_too_early(nb):
             if 'print(' in c.source and not is_covered(c): found.append((cell.id, c.id))
     return found
 
+def told_by_the_fold(nb):
+    """Covered cells whose output is not seen to start with a chart or with "What happened:"
+
+    JupyterLab shows the first line of text of an output that is folded.
+    """
+    def tells(cell):
+        said = re.search(r'\bprint\(f?["\'](.*?)["\']', cell.source) or re.search(r'\bprint\((.*)', cell.source)
+        quiet = cell.source.rstrip().endswith(';') or not lines_of(cell.source)[-1:] or re.match(r'\s', lines_of(cell.source)[-1])
+        return not said[1].startswith('What happened:') if said else not quiet
+    return [c.id for c in nb.cells if c.cell_type == 'code' and is_covered(c) and tells(c)]
+
 def glossary():
     "Where each term is met, by term"
     text = next(c.source for c in tool.read(tool.nbs/'glossary.ipynb').cells if c.id == 'terms')
@@ -119,6 +130,9 @@ def test_checks_are_named(path): assert not without_words(tool.read(path))
 
 @each_lesson
 def test_no_answer_is_seen(path): assert not shown_too_early(tool.read(path))
+
+@pytest.mark.parametrize('path', [p for p in tool.notebooks() if p.parent == tool.nbs], ids=tool.name_of)
+def test_folds_tell_nothing(path): assert not told_by_the_fold(tool.read(path))
 
 @each_lesson
 def test_three_questions(path):
@@ -176,6 +190,11 @@ def test_early_answer_is_seen(old, change): assert shown_too_early(damaged(old, 
 @pytest.mark.parametrize('old, change', [('A figure', opened), ('#| hide', opened), ('A figure', says('# A figure\n', '')), ('Is it so', says('*Is it so?* ', '')),
     ('9 minutes', says('9 minutes', 'Long')), ('Look.', says('Look.', 'Look. '*100)), ('# A title', says('# A title\n\n', ''))])
 def test_bad_first_screen_is_seen(old, change): assert first_screen(damaged(old, change))
+
+@pytest.mark.parametrize('source, tells', [
+    ("print('What happened:')\nprint(5)", False), ("print('What happened:\\n5')", False), ('plt.imshow(x);', False), ('print(5)', True),
+    ("print(f'{5} of 6')", True), ('x.shape, y.shape', True), ("for n in x:\n    print(f'n: {n}')", True), ("for ax in axs:\n    ax.plot(x)", False)])
+def test_telling_fold_is_seen(source, tells): assert bool(told_by_the_fold(nbformat.v4.new_notebook(cells=[cell(source, outputs_hidden=True)]))) == tells
 
 def test_nameless_check_is_seen(): assert without_words(damaged('# checked', says('# checked: that 3 is 3\n', '')))
 

@@ -218,7 +218,7 @@ def _one_loss_an_epoch():
                          ([.25, .5, 1.], [4, 2, 1]),
                          ([10., 20.], [1, 2])],
           minutes=3, difficulty=1,
-          then='Which two accuracies and sizes of batches would give 0.4932 and 0.4956?',
+          then='Which accuracies and sizes of the eight validation batches give 0.4956?',
           hints=('A batch of 3 with a mean of 1 adds up to 3.',
                  'Add up values times sizes. And then?',
                  'Divide by the sum of the sizes.'),

@@ -122,7 +122,7 @@ challenges = (
     Challenge('Reach an accuracy of 0.98 within 3 epochs.', _fast),
     Challenge('Make lr = 10,000 work: end at 0.95 or more.', _huge),
     Challenge('Get a loss that is NaN or infinite.', _broken),
-    Challenge('Get 0.4956 after the first epoch (the 0.4932 of the books), '
+    Challenge('Get 0.4956 after the first epoch, '
               'and then repair it with one switch: end at 0.97 or more.', _mystery),
     Challenge('Train without zero_grad and still end at 0.977 or more.', _piled),
     Challenge('Find the smallest lr that ends at 0.95 or more in 5 epochs: '
