@@ -64,7 +64,7 @@ def test_refusals(tmp_path):
     "Ranks with different recipes are refused by name, in all of them, before the first step"
     p, said = torchrun(tmp_path, 2, '''
 try: next(run(parse_recipe(f"lr={1 + int(os.environ['RANK'])}"), data))
-except ValueError as e: os.write(1, f'refused: {e}\n'.encode())  # at once: two write to one pipe
+except ValueError as e: os.write(1, f'refused: {e}\\n'.encode())  # at once: two write to one pipe
 ranks.leave()
 ''')
     assert p.returncode == 0, said
