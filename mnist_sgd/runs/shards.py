@@ -100,8 +100,10 @@ class ShardLoader:
             x, y = (part[begin:begin + step] for part in self._shard(number))
             if self.shuffle:
                 here = torch.randperm(len(x), generator=g)
-                x, y = x.clone()[here], y[here]    # read front to back, then put in order
+                x[:, 0].sum()                      # read front to back, then put in order
+                x, y = x[here], y[here]
             yield x, y
+            del x, y                               # or it would stay while the next is made
 
     def _lane(self, lane, order):
         "Images and labels of a lane, as bytes, in its parts of the batches"
@@ -192,5 +194,7 @@ def loss_over_shards(
 ) -> torch.Tensor:      # `[1]`; all lanes' together are the mean loss over all images
     "The part that one lane's images have in the loss of a model that is not being trained"
     dl = ShardLoader(data, 4096*lanes, lanes=lanes)
-    sums = [loss_func(model(x), y)*len(x) for x, y, n in dl.shares(lane) if len(x)]
-    return sum(sums).view(1)/sum(dl.sizes)
+    total = data.valid_y.new_zeros(1)    # a list of losses would pin memory between the batches
+    for x, y, n in dl.shares(lane):
+        if len(x): total += loss_func(model(x), y)*len(x)
+    return total/sum(dl.sizes)
