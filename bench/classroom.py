@@ -301,6 +301,7 @@ def main():
     parser.add_argument('--build', action='append', help='checkout to measure, may be given again; by default this one')
     parser.add_argument('--hub', help='folder of an environment with jupyterhub, and node_modules with its proxy')
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # as Ctrl-C: what was started is stopped
     if not 1 <= args.learners <= 60: parser.error('--learners: give a number from 1 to 60')
     if not Path('/proc/self/smaps_rollup').exists(): sys.exit('This reads memory from /proc/PID/smaps_rollup: run it on Linux.')
     builds, found = args.build or [root], programs(args.hub)
