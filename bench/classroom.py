@@ -40,7 +40,7 @@ c.Spawner.cmd = [{server!r}]
 c.Spawner.args = ['--allow-root'] if os.geteuid() == 0 else []
 c.Spawner.environment = {environment!r}
 c.Spawner.start_timeout = c.Spawner.http_timeout = 300
-c.JupyterHub.concurrent_spawn_limit = 4
+c.JupyterHub.concurrent_spawn_limit = 0                     # beyond a limit it would refuse with 429
 c.JupyterHub.services = [dict(name='bench', api_token={token!r})]
 c.JupyterHub.load_roles = [dict(name='bench', services=['bench'], scopes=['admin:users', 'admin:servers', 'access:servers'])]
 '''
@@ -76,6 +76,7 @@ class Hub:
     "A JupyterHub on free ports, with everything it writes in one temporary folder"
     def __init__(self, programs, build):
         self.programs, self.build = programs, Path(build).resolve()
+        self.starting = asyncio.Semaphore(4)               # servers that start at a time
         self.token, self.mark = secrets.token_hex(16), f'bench-{uuid.uuid4().hex}'
 
     def __enter__(self):
@@ -150,7 +151,10 @@ class Learner:
         self.waits, self.error = [], None
 
     async def start(self):
-        "Bring up the server and the kernel, and connect to it"
+        "Bring up the server and the kernel when it is their turn, and connect to it"
+        async with self.hub.starting: await self.connect()
+
+    async def connect(self):
         await self.hub.ask(f'/hub/api/users/{self.name}/server', 'POST')
         async def is_ready(): return ((await self.hub.ask(f'/hub/api/users/{self.name}'))['servers'].get('') or {}).get('ready')
         async def patient():
@@ -301,6 +305,7 @@ def main():
     parser.add_argument('--build', action='append', help='checkout to measure, may be given again; by default this one')
     parser.add_argument('--hub', help='folder of an environment with jupyterhub, and node_modules with its proxy')
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # as Ctrl-C: what was started is stopped
     if not 1 <= args.learners <= 60: parser.error('--learners: give a number from 1 to 60')
     if not Path('/proc/self/smaps_rollup').exists(): sys.exit('This reads memory from /proc/PID/smaps_rollup: run it on Linux.')
     builds, found = args.build or [root], programs(args.hub)
