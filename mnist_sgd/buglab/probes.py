@@ -7,6 +7,7 @@ __all__ = ['probes', 'Evidence', 'run_loop', 'Clue', 'probe']
 
 # %% ../../nbs/buglab/probes.ipynb #imports
 import html, math
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 import torch
@@ -39,8 +40,10 @@ def run_loop(
 ): # `Evidence`
     "Run a loop and look on"
     steps, kept = [], {}
+    seeded = ExitStack()                             # to the first step: all is drawn by then
     @torch.no_grad()
     def watch(where, at):
+        seeded.close()
         w, b = at['weights'], at['bias']
         if where == 'end of epoch': kept['counted'] = len(at['hits'])
         elif where == 'gradient':
@@ -58,7 +61,9 @@ def run_loop(
                 steps[-1]['after'] = loss.item()
             kept['last'] = at
     data = data.to('cpu')
-    with torch.random.fork_rng(devices=[]): history = compile_loop(source)(data, watch, seed=seed)
+    with seeded:
+        seeded.enter_context(torch.random.fork_rng(devices=[]))
+        history = compile_loop(source)(data, watch, seed=seed)
     return Evidence(history, steps, kept, kept.pop('last'), data, kept.pop('counted'))
 
 # %% ../../nbs/buglab/probes.ipynb #87c8ced3
