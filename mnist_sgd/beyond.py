@@ -6,7 +6,7 @@
 __all__ = ['small_net', 'ten_digits', 'confusion', 'digit_epochs', 'Accumulate']
 
 # %% ../nbs/09_beyond.ipynb #d95e7e40
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -83,7 +83,7 @@ def bare_parameters(text, is_override=lambda cls, name: False):
         a = f.args
         for p in [*a.posonlyargs, *a.args, *a.kwonlyargs, *filter(None, [a.vararg, a.kwarg])]:
             if p.arg in ('self', 'cls'): continue
-            if p.annotation is None and p is not a.kwarg: yield f'{f.name}: no type for {p.arg}'
+            if p.annotation is None and p not in (a.vararg, a.kwarg): yield f'{f.name}: no type for {p.arg}'
             if p.end_lineno not in comments and not is_override(cls, f.name): yield f'{f.name}: no words behind {p.arg}'
 
 # Where types and words are still to come; an answer of an exercise looks as a learner writes it
@@ -100,8 +100,7 @@ def test_signatures():
         bare += [f'{name}.{line}' for line in bare_parameters(f.read_text(encoding='utf-8'), is_override)]
     assert bare == []
     text = 'def f(a, b:int): pass\ndef g(\n    a:int, # Words\n    *b,\n): pass\nclass C:\n    def __init__(self, x:int): pass\n'
-    assert list(bare_parameters(text)) == ['f: no type for a', 'f: no words behind a', 'f: no words behind b', 'g: no type for b',
-                                           'g: no words behind b', '__init__: no words behind x']
+    assert list(bare_parameters(text)) == ['f: no type for a', 'f: no words behind a', 'f: no words behind b', 'g: no words behind b', '__init__: no words behind x']
 
 without_fastai = '''
 import importlib, sys

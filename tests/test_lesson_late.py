@@ -1,5 +1,5 @@
 "Lessons 05 to 10 and the pages face the learner: what stands open, what is folded, and what answers which question"
-import copy, re
+import re
 import nbformat, pytest
 from test_project import code_cells, tool
 

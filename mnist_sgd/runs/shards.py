@@ -7,7 +7,7 @@ __all__ = ['ShardedDigits', 'open_shards', 'checksum', 'ShardLoader', 'sharded_e
 
 # %% ../../nbs/runs/shards.ipynb #shards-02
 import json, zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from pathlib import Path
@@ -17,7 +17,7 @@ from ..data import Digits
 from ..digits.images import DataError
 from ..digits.shards import read_plan, shard_files, shard_sizes
 from ..digits.sources import offline_rows
-from .closed import closed_grad, losses, mean_losses
+from .closed import closed_grad, mean_losses
 
 # %% ../../nbs/runs/shards.ipynb #shards-05
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,7 +29,9 @@ class ShardedDigits:
     valid_y: torch.Tensor # Their labels, float32 `[2038,1]`
     source: str = 'shards'
 
-    def to(self, device):
+    def to(self,
+        device:str|torch.device, # Such as 'cpu' or 'cuda'
+    ) -> 'ShardedDigits':
         "The same digits; those to check with on `device`, where batches will go, too"
         return replace(self, valid_x=self.valid_x.to(device), valid_y=self.valid_y.to(device))
 
@@ -45,7 +47,7 @@ def open_shards(
     return ShardedDigits(Path(folder), plan, few.valid_x.clone(), few.valid_y.clone())
 
 def checksum(
-    data, # `Digits` or `ShardedDigits`
+    data:object, # `Digits` or `ShardedDigits`
 ) -> int:
     "Changes with the images to train on; of shards it is that of their plan"
     if isinstance(data, ShardedDigits): return zlib.crc32(json.dumps(data.plan).encode())
@@ -82,7 +84,7 @@ class ShardLoader:
         "Images and labels of a shard, as bytes, mapped into memory"
         for path, shape in zip(shard_files(self.data.folder, number), ((784,), ())):
             try: mapped = np.load(path, mmap_mode='c')
-            except (OSError, ValueError, EOFError) as e: mapped = None
+            except (OSError, ValueError, EOFError): mapped = None
             if mapped is None or mapped.shape != (self.sizes[number], *shape): raise DataError(
                 f'{path} is missing or not whole: run mnist_sgd shards {self.data.folder} '
                 f"--images {self.data.plan['images']} to its end")
@@ -166,7 +168,7 @@ def sharded_epochs(
     zero_grad:bool=True, # Forget the gradient after each step?
     momentum:float=0.,   # Fraction of the last step that is kept
     lane:int=0,          # Which of its lanes is read here
-    add_up=lambda sums: sums, # Adds up what all processes have
+    add_up:Callable=lambda sums: sums, # Adds up what all processes have
 ) -> Iterator[torch.Tensor]:  # Mean loss of an epoch, a scalar; it does not end
     "Train a line on shards by the gradient in closed form, an epoch at a time"
     params, velocity, grads = torch.cat([w, b]), 0, 0
@@ -186,8 +188,8 @@ def sharded_epochs(
 
 @torch.no_grad()
 def loss_over_shards(
-    model,              # From images to scores
-    loss_func,          # Function from scores and labels to a scalar tensor, their mean
+    model:Callable,     # From images to scores
+    loss_func:Callable, # Function from scores and labels to a scalar tensor, their mean
     data:ShardedDigits, # Where they are
     lane:int=0,         # Which process asks
     lanes:int=1,        # How many there are
