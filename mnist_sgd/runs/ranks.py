@@ -16,7 +16,6 @@ import torch
 import torch.distributed as dist
 from ..data import Digits
 from ..machine.threads import one_thread
-from ..machine.torchrun import started_by_torchrun
 from .recipe import Recipe, recipe_text
 from .shards import ShardLoader, checksum
 

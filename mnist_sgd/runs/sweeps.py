@@ -10,6 +10,7 @@ import csv, json, os, shutil, zlib
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 import numpy as np
@@ -119,8 +120,8 @@ def write_table(
     "Write all rows; the file has its name once it is whole"
     half = out.with_name(out.name + '.part')
     if out.suffix == '.parquet':
-        import pyarrow, pyarrow.parquet
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), half)
+        table = import_module('pyarrow').Table.from_pylist(rows)
+        import_module('pyarrow.parquet').write_table(table, half)
     else:
         with open(half, 'w', newline='', encoding='utf-8') as f:
             writer = csv.DictWriter(f, rows[0])
