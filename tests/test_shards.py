@@ -47,11 +47,11 @@ def test_each_reads_its_own(tmp_path, size):
     data = open_shards(whole)
     for text, found in zip(recipes, torch.load(tmp_path/'out.pt', weights_only=True), strict=True):
         recipe = parse_recipe(text)
-        model, _, loss_func, opt = start(recipe, data)
+        begun = start(recipe, data)
         dl = ShardLoader(data, recipe.batch_size, recipe.shuffle, recipe.seed, lanes=size)
         for loss, params in found[1:]:
-            assert abs(train_epoch(model, dl, opt, loss_func) - loss) < 1e-5, text
-            for p, q in zip(params, model.parameters()): assert torch.allclose(p, q, rtol=0, atol=1e-6), text
+            assert abs(train_epoch(begun.model, dl, begun.opt, begun.loss_func) - loss) < 1e-5, text
+            for p, q in zip(params, begun.model.parameters()): assert torch.allclose(p, q, rtol=0, atol=1e-6), text
 
 measured = '''
 import sys, threading, time

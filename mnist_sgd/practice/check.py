@@ -253,7 +253,7 @@ class Exercise:
         return expected
 
     def __repr__(self): return _plain(f'Exercise {self.name}', [self.task])
-    def _repr_html_(self): return _box('gray', f'Exercise {self.name}', [self.task])
+    def _repr_html_(self): return _box(f'Exercise {self.name}', [self.task])
 
 def exercise(
     lesson:str, # Two digits
