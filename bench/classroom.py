@@ -23,6 +23,7 @@ from tornado.websocket import websocket_connect
 root = Path(__file__).resolve().parent.parent
 minutes = 20                                               # at most, for a build
 drags, events = 3, 10                                      # how often each learner drags lr, and how many events that is
+patience = 240                                             # seconds that a learner waits for a curve
 
 config = '''
 import os
@@ -217,14 +218,15 @@ class Learner:
         "Is the whole run of `lr` what is seen?"
         return bool(self.pictures) and drawn(self.pictures[-1][1]) == (f'{lr:g}', 20)
 
-    async def drag(self, lr):
-        "Pull the slider to `lr`, and wait for its curve"
+    async def drag(self):
+        "Pull the slider through some of its steps, 0.1 to 2 at last, and wait for the curve"
+        steps = random.sample(range(4, 11), 1) + random.sample(range(-10, 4), 2)
         for i in range(events):
-            value = lr if i == events - 1 else float(f'{10**random.uniform(-1, 1):.3g}')
+            value = 10**(steps[-1 - (events - 1 - i) % 3]/10)    # each another step than the one before, as in a browser
             self.send('comm_msg', comm_id=self.bar, data=dict(method='update', state=dict(value=value), buffer_paths=[]))
-            self.last, sent = lr, time.monotonic()
+            self.last, sent = float(f'{value:.3g}'), time.monotonic()
             await asyncio.sleep(.05)
-        await until(lambda: self.shows(lr), 60, f'curve of lr={lr:g}')
+        await until(lambda: self.shows(self.last), patience, f'curve of lr={self.last:g}')
         self.waits.append(self.pictures[-1][0] - sent)
 
     async def play(self):
@@ -233,7 +235,7 @@ class Learner:
         begun = time.monotonic()
         for when in times:
             await asyncio.sleep(max(0, begun + when - time.monotonic()))
-            await self.drag(float(f'{10**random.uniform(-1, .3):.3g}'))
+            await self.drag()
 
 def drawn(html):
     "Text of lr and the last epoch in a picture of a run, or None"

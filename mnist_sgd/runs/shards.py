@@ -17,7 +17,7 @@ from ..data import Digits
 from ..digits.images import DataError
 from ..digits.shards import read_plan, shard_files, shard_sizes
 from ..digits.sources import offline_rows
-from .closed import closed_grad, mean_losses
+from .closed import mean_losses, signs, slopes, stepper
 
 # %% ../../nbs/runs/shards.ipynb #shards-05
 @dataclass(frozen=True, eq=False, repr=False)
@@ -108,7 +108,7 @@ class ShardLoader:
             del x, y                               # or it would stay while the next is made
 
     def _lane(self, lane, order):
-        "Images and labels of a lane, as bytes, in its parts of the batches"
+        "Images and labels of a lane, as bytes; as many whole batches together as lie together"
         quota, held = self.quotas[lane], None
         for x, y in self._chunks(lane, order):
             if held:
@@ -118,21 +118,39 @@ class ShardLoader:
                 if len(held[0]) < quota: continue
                 yield held
             whole = len(x)//quota*quota
-            yield from zip(x[:whole].split(quota), y[:whole].split(quota)) if whole else ()
+            if whole: yield x[:whole], y[:whole]
             held = (x[whole:], y[whole:]) if whole < len(x) else None
         if held: yield held
 
-    def _parts(self, lane, order):
+    def _size(self, step):
+        "Images of all lanes together in a batch"
+        lanes = zip(self.lane_sizes, self.quotas)
+        return sum(max(0, min(n - step*quota, quota)) for n, quota in lanes)
+
+    def _blocks(self, lane, order):
         nothing = torch.empty(0, 784, dtype=torch.uint8), torch.empty(0, dtype=torch.uint8)
-        mine = chain(self._lane(lane, order), repeat(nothing))
-        for step, (x, y) in zip(range(len(self)), mine):
-            left = (n - step*quota for n, quota in zip(self.lane_sizes, self.quotas))
-            yield x, y, sum(max(0, min(n, quota)) for n, quota in zip(left, self.quotas))
+        mine, steps = chain(self._lane(lane, order), repeat(nothing)), list(range(len(self)))
+        while steps:
+            x, y = next(mine)
+            n = max(1, -(-len(x)//self.quotas[lane]))
+            yield x, y, [self._size(step) for step in steps[:n]]
+            del steps[:n]
+
+    def _parts(self, lane, order):
+        quota = self.quotas[lane]
+        for x, y, sizes in self._blocks(lane, order):
+            yield from zip(x.split(quota), y.split(quota), sizes)
+
+    def blocks(self,
+        lane:int=0, # Which process asks
+    ) -> Iterator[tuple]: # Images `[m,784]`, labels `[m]`, both bytes, and the sizes of the batches
+        "What one process has to do in the next epoch, many batches at a time"
+        return self._blocks(lane, self._order())
 
     def parts(self,
         lane:int=0, # Which process asks
     ) -> Iterator[tuple]: # Images `[m,784]`, labels `[m]`, both bytes, and the size of the batch
-        "What one process has to do of each batch of the next epoch"
+        "As `blocks`, batch by batch: images, labels and the size of the batch"
         return self._parts(lane, self._order())
 
     def _floats(self, x, y):
@@ -152,12 +170,6 @@ class ShardLoader:
             yield self._floats(torch.cat(xs), torch.cat(ys))
 
 # %% ../../nbs/runs/shards.ipynb #shards-13
-def _loss_and_gradient(loss, pixels, y, params):
-    "Mean loss and gradient over some images whose `pixels` go up to 255, `[786]`"
-    if not len(pixels): return params.new_zeros(len(params) + 1)
-    z, dw, db = closed_grad(loss, pixels, y, params[:-1]/255, params[-1:])
-    return torch.cat([mean_losses(loss, z, y).view(1), dw/255, db])
-
 @torch.no_grad()
 def sharded_epochs(
     loss:str,        # Name of a loss, a key of `losses`
@@ -168,23 +180,27 @@ def sharded_epochs(
     zero_grad:bool=True, # Forget the gradient after each step?
     momentum:float=0.,   # Fraction of the last step that is kept
     lane:int=0,          # Which of its lanes is read here
-    add_up:Callable=lambda sums: sums, # Adds up what all processes have
+    add_up:Callable|None=None, # Adds up what all processes have, in place; none for one process
 ) -> Iterator[torch.Tensor]:  # Mean loss of an epoch, a scalar; it does not end
     "Train a line on shards by the gradient in closed form, an epoch at a time"
-    params, velocity, grads = torch.cat([w, b]), 0, 0
-    floats = w.new_empty(dl.quotas[lane], 784)
+    line, slope, quota = torch.cat([w, b])[None], slopes[loss], dl.quotas[lane]
+    step = stepper(line, lr, zero_grad, momentum, add_up)
+    buffer = w.new_full((quota, 785), 255)             # images, and a pixel for the bias
     while True:
-        total = 0.
-        for x, y, n in dl.parts(lane):
-            pixels, y = floats[:len(x)].copy_(x), y.to(w.device).float()
-            sums = add_up(_loss_and_gradient(loss, pixels, y, params).mul_(len(x)/n))
-            total += sums[0]*n
-            grads = sums[1:] if zero_grad else grads + sums[1:]
-            velocity = velocity*momentum + grads if momentum else grads
-            params.sub_(velocity, alpha=lr)
-        w.copy_(params[:-1])
-        b.copy_(params[-1:])
-        yield total/sum(dl.sizes)
+        total = w.new_zeros(1)
+        for x, y, sizes in dl.blocks(lane):
+            y = y.to(w.device).float()
+            marks, scores = signs[loss](y), w.new_empty(1, len(y))
+            places = scores.split(quota, 1)
+            for raw, sign, z, n in zip(x.split(quota), marks.split(quota), places, sizes):
+                images = buffer[:len(raw)]
+                images[:,:784].copy_(raw)              # bytes become floats
+                z.addmm_(line, images.T, beta=0, alpha=1/255)
+                step(images, slope(z, sign), 1/255/n)
+            total += mean_losses(loss, scores[0], y)*len(y) if len(y) else 0
+        w.copy_(line[0,:-1])
+        b.copy_(line[0,-1:])
+        yield (add_up(total) if add_up else total)[0]/sum(dl.sizes)
 
 @torch.no_grad()
 def loss_over_shards(
