@@ -91,7 +91,7 @@ class ShardLoader:
             yield torch.from_numpy(mapped)
 
     def _chunks(self, lane, order):
-        "Images and labels of a lane, as bytes, piece by piece"
+        "Images and labels of a lane, as bytes, piece by piece, and their order if they have one"
         numbers = range(len(self.sizes))[lane::self.lanes]
         step = _chunk if self.shuffle else max(self.sizes)
         pieces = [(k, i) for k in numbers for i in range(0, self.sizes[k], step)]
@@ -100,27 +100,25 @@ class ShardLoader:
             pieces = [pieces[i] for i in torch.randperm(len(pieces), generator=g)]
         for number, begin in pieces:
             x, y = (part[begin:begin + step] for part in self._shard(number))
-            if self.shuffle:
-                here = torch.randperm(len(x), generator=g)
-                x[:, 0].sum()                      # read front to back, then put in order
-                x, y = x[here], y[here]
-            yield x, y
+            if self.shuffle: x.view(-1)[::4096].sum()      # read front to back, before any order
+            yield x, y, torch.randperm(len(x), generator=g) if self.shuffle else None
             del x, y                               # or it would stay while the next is made
 
     def _lane(self, lane, order):
-        "Images and labels of a lane, as bytes; as many whole batches together as lie together"
+        "As many whole batches as lie together: images batch by batch, labels of all, as bytes"
         quota, held = self.quotas[lane], None
-        for x, y in self._chunks(lane, order):
-            if held:
-                lacking = quota - len(held[0])
-                held = [torch.cat([a, b[:lacking]]) for a, b in zip(held, (x, y))]
-                x, y = x[lacking:], y[lacking:]
-                if len(held[0]) < quota: continue
-                yield held
-            whole = len(x)//quota*quota
-            if whole: yield x[:whole], y[:whole]
-            held = (x[whole:], y[whole:]) if whole < len(x) else None
-        if held: yield held
+        for x, y, here in self._chunks(lane, order):
+            def taken(part, begin, end):
+                return part[begin:end] if here is None else part.index_select(0, here[begin:end])
+            begin = quota - len(held[0]) if held else 0
+            if held: held = [torch.cat([a, taken(b, 0, begin)]) for a, b in zip(held, (x, y))]
+            if begin > len(x): continue
+            if held: yield held[:1], held[1]
+            end = begin + (len(x) - begin)//quota*quota
+            whole = (taken(x, i, i + quota) for i in range(begin, end, quota))
+            if begin < end: yield whole, taken(y, begin, end)
+            held = [taken(part, end, len(x)) for part in (x, y)] if end < len(x) else None
+        if held: yield held[:1], held[1]
 
     def _size(self, step):
         "Images of all lanes together in a batch"
@@ -128,23 +126,22 @@ class ShardLoader:
         return sum(max(0, min(n - step*quota, quota)) for n, quota in lanes)
 
     def _blocks(self, lane, order):
-        nothing = torch.empty(0, 784, dtype=torch.uint8), torch.empty(0, dtype=torch.uint8)
+        nothing = [torch.empty(0, 784, dtype=torch.uint8)], torch.empty(0, dtype=torch.uint8)
         mine, steps = chain(self._lane(lane, order), repeat(nothing)), list(range(len(self)))
         while steps:
-            x, y = next(mine)
-            n = max(1, -(-len(x)//self.quotas[lane]))
-            yield x, y, [self._size(step) for step in steps[:n]]
+            images, y = next(mine)
+            n = max(1, -(-len(y)//self.quotas[lane]))
+            yield images, y, [self._size(step) for step in steps[:n]]
             del steps[:n]
 
     def _parts(self, lane, order):
-        quota = self.quotas[lane]
-        for x, y, sizes in self._blocks(lane, order):
-            yield from zip(x.split(quota), y.split(quota), sizes)
+        for images, y, sizes in self._blocks(lane, order):
+            yield from zip(images, y.split(self.quotas[lane]), sizes)
 
     def blocks(self,
         lane:int=0, # Which process asks
-    ) -> Iterator[tuple]: # Images `[m,784]`, labels `[m]`, both bytes, and the sizes of the batches
-        "What one process has to do in the next epoch, many batches at a time"
+    ) -> Iterator[tuple]: # Each batch's images `[m,784]`, all labels `[M]`, each batch's size
+        "What one process has to do in the next epoch, many batches at a time, as bytes"
         return self._blocks(lane, self._order())
 
     def parts(self,
@@ -186,16 +183,18 @@ def sharded_epochs(
     line, slope, quota = torch.cat([w, b])[None], slopes[loss], dl.quotas[lane]
     step = stepper(line, lr, zero_grad, momentum, add_up)
     buffer = w.new_full((quota, 785), 255)             # images, and a pixel for the bias
+    def places(n): return buffer[:n], buffer[:n].T, buffer[:n,:784]
+    full = places(quota)
     while True:
         total = w.new_zeros(1)
-        for x, y, sizes in dl.blocks(lane):
+        for parts, y, sizes in dl.blocks(lane):
             y = y.to(w.device).float()
             marks, scores = signs[loss](y), w.new_empty(1, len(y))
-            places = scores.split(quota, 1)
-            for raw, sign, z, n in zip(x.split(quota), marks.split(quota), places, sizes):
-                images = buffer[:len(raw)]
-                images[:,:784].copy_(raw)              # bytes become floats
-                z.addmm_(line, images.T, beta=0, alpha=1/255)
+            batches = zip(parts, marks.split(quota), scores.split(quota, 1), sizes)
+            for raw, sign, z, n in batches:
+                images, turned, pixels = full if len(raw) == quota else places(len(raw))
+                pixels.copy_(raw)                      # bytes become floats
+                z.addmm_(line, turned, beta=0, alpha=1/255)
                 step(images, slope(z, sign), 1/255/n)
             total += mean_losses(loss, scores[0], y)*len(y) if len(y) else 0
         w.copy_(line[0,:-1])
