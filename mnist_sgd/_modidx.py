@@ -1683,6 +1683,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                 'mnist_sgd.loss.bias_curve': ('loss.html#bias_curve', 'mnist_sgd/loss.py'),
                                 'mnist_sgd.loss.mnist_loss': ('loss.html#mnist_loss', 'mnist_sgd/loss.py'),
                                 'mnist_sgd.loss.slope': ('loss.html#slope', 'mnist_sgd/loss.py')},
+            'mnist_sgd.machine.files': { 'mnist_sgd.machine.files.write_whole': ( 'machine/files.html#write_whole',
+                                                                                  'mnist_sgd/machine/files.py')},
             'mnist_sgd.machine.threads': { 'mnist_sgd.machine.threads.one_thread': ( 'machine/threads.html#one_thread',
                                                                                      'mnist_sgd/machine/threads.py'),
                                            'mnist_sgd.machine.threads.single_thread': ( 'machine/threads.html#single_thread',
