@@ -220,9 +220,9 @@ class Learner:
 
     async def drag(self):
         "Pull the slider through some of its steps, 0.1 to 2 at last, and wait for the curve"
-        steps = random.sample(range(4, 11), 1) + random.sample(range(-10, 4), 2)
-        for i in range(events):
-            value = 10**(steps[-1 - (events - 1 - i) % 3]/10)    # each another step than the one before, as in a browser
+        steps = [random.randint(4, 10), *random.sample(range(-10, 4), 2)]
+        for i in range(1 - events, 1):
+            value = 10**(steps[i % 3 - 1]/10)              # each another step than the one before, as in a browser
             self.send('comm_msg', comm_id=self.bar, data=dict(method='update', state=dict(value=value), buffer_paths=[]))
             self.last, sent = float(f'{value:.3g}'), time.monotonic()
             await asyncio.sleep(.05)
@@ -277,8 +277,8 @@ async def lesson(hub, n):
 def table(learners):
     "Rows of name, figure and bar"
     good = [x for x in learners if not x.error]
-    if not good: return [('failures', f'{len(learners)} of {len(learners)}', '0')]
     def both(values, unit, digits=0):
+        if not values: return 'nobody got there'
         return f'median {statistics.median(values):.{digits}f}, worst {max(values):.{digits}f} {unit}'
     firsts, waits = [x.first for x in good], [w for x in good for w in x.waits]
     return [('failures', f'{len(learners) - len(good)} of {len(learners)}', '0'),
@@ -287,7 +287,7 @@ def table(learners):
             ('its proportional share (PSS)', both([x.pss for x in good], 'MB'), ''),
             ("private memory of a learner's Jupyter server", both([x.server for x in good], 'MB'), ''),
             ('from Run to the first curve, all at once', both(firsts, 's', 1), ''),
-            ('worst of these to their median', f'{max(firsts)/statistics.median(firsts):.2f}', 'at most 3'),
+            ('worst of these to their median', f'{max(firsts)/statistics.median(firsts):.2f}' if firsts else '', 'at most 3'),
             ('last event to final curve, 20 epochs', both(waits, 's', 2), ''),
             ('CPU of a kernel', both([x.cpu for x in good], 's', 1), '')]
 

@@ -17,7 +17,10 @@ from ..data import TensorLoader
 from ..loss import mnist_loss
 
 # %% ../../nbs/runs/closed.ipynb #f13ad1b6
-def squared_loss(preds, targets):
+def squared_loss(
+    preds:Tensor,   # Scores, `[n,1]`
+    targets:Tensor, # Labels, `[n,1]`
+) -> Tensor:        # A scalar
     "Mean square of the distance of the bare scores from 1 for a three and -1 for a seven"
     return (preds - (2*targets - 1)).square().mean()
 
@@ -36,10 +39,10 @@ _points = dict(mnist_loss=lambda z, sign: z.mul_(sign).sigmoid_(),
 
 @torch.no_grad()
 def mean_losses(
-    loss,   # Name of a loss, a key of `losses`
-    scores, # Scores, `[n]`, or `[n,K]` of K models; may be overwritten
-    y,      # Labels, `[n]`
-): # Scalar tensor, or `[K]`
+    loss:str,      # Name of a loss, a key of `losses`
+    scores:Tensor, # Scores, `[n]`, or `[n,K]` of K models; may be overwritten
+    y:Tensor,      # Labels, `[n]`
+) -> Tensor:       # A scalar, or `[K]`
     "Loss of a model, or of each of K models; its gradient is in `closed_grad`"
     marks = signs[loss](y)
     return _points[loss](scores, marks[:,None] if scores.dim() == 2 else marks).mean(0)
@@ -169,12 +172,12 @@ def closed_epochs(
 # %% ../../nbs/runs/closed.ipynb #97c14a6e
 @torch.no_grad()
 def closed_grad(
-    loss, # Name of a loss, a key of `losses`
-    x,    # Pictures, `[n,784]`
-    y,    # Labels, `[n]`
-    w,    # Weights, `[784]`
-    b,    # Bias, `[1]`
-): # Scores, `[n]`, and the gradients of the weights, `[784]`, and of the bias, `[1]`
+    loss:str, # Name of a loss, a key of `losses`
+    x:Tensor, # Images, `[n,784]`
+    y:Tensor, # Labels, `[n]`
+    w:Tensor, # Weights, `[784]`
+    b:Tensor, # Bias, `[1]`
+) -> tuple:   # Scores, `[n]`, and the gradients of the weights, `[784]`, and of the bias, `[1]`
     "Gradient of a linear model's loss in closed form"
     z = torch.addmv(b, x, w)
     dz = slopes[loss](z, signs[loss](y))/len(x)

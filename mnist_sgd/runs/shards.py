@@ -17,6 +17,7 @@ from ..data import Digits
 from ..digits.images import DataError
 from ..digits.shards import read_plan, shard_files, shard_sizes
 from ..digits.sources import offline_rows
+from ..many import part_sizes
 from .closed import mean_losses, signs, slopes, stepper
 
 # %% ../../nbs/runs/shards.ipynb #shards-05
@@ -71,7 +72,7 @@ class ShardLoader:
             'shard of its own and an image of each batch; make smaller shards or larger batches')
         self.data, self.batch_size, self.shuffle = data, batch_size, shuffle
         self.generator, self.sizes, self.lanes = torch.Generator().manual_seed(seed), sizes, lanes
-        self.quotas = [len(p) for p in np.array_split(range(batch_size), lanes)]
+        self.quotas = part_sizes(batch_size, lanes)
         self.lane_sizes = [sum(sizes[lane::lanes]) for lane in range(lanes)]
 
     def __len__(self): return max(-(-n//quota) for n, quota in zip(self.lane_sizes, self.quotas))
