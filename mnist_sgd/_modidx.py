@@ -2303,6 +2303,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'mnist_sgd.runs.recipe.recipe_words': ('runs/recipe.html#recipe_words', 'mnist_sgd/runs/recipe.py')},
             'mnist_sgd.runs.record': { 'mnist_sgd.runs.record.Record': ('runs/record.html#record', 'mnist_sgd/runs/record.py'),
                                        'mnist_sgd.runs.record.Run': ('runs/record.html#run', 'mnist_sgd/runs/record.py'),
+                                       'mnist_sgd.runs.record.Run.__repr__': ('runs/record.html#run.__repr__', 'mnist_sgd/runs/record.py'),
                                        'mnist_sgd.runs.record.Run.broken': ('runs/record.html#run.broken', 'mnist_sgd/runs/record.py'),
                                        'mnist_sgd.runs.record.Run.epochs_to': ( 'runs/record.html#run.epochs_to',
                                                                                 'mnist_sgd/runs/record.py')},
