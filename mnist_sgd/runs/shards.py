@@ -211,7 +211,7 @@ def loss_over_shards(
     lanes:int=1,        # How many there are
 ) -> torch.Tensor:      # `[1]`; all lanes' together are the mean loss over all images
     "The part that one lane's images have in the loss of a model that is not being trained"
-    dl = ShardLoader(data, 4096*lanes, lanes=lanes)
+    dl = ShardLoader(data, 512*lanes, lanes=lanes)
     total = data.valid_y.new_zeros(1)    # a list of losses would pin memory between the batches
     for x, y, n in dl.shares(lane):
         if len(x): total += loss_func(model(x), y)*len(x)
