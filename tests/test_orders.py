@@ -191,6 +191,7 @@ def moves_beside(page, moves, through, waits, path, cell=busy):
         if state and not waits: page.until(lambda: sent[-1] in page.over)
     if not waits: page.run('assert p.wait(250)', page.subshell)                  # the work is done while the cell runs
     elif page.subshell: page.run('pass', page.subshell)                          # by then the kernel has put them behind the cell
+    else: time.sleep(.1)
     assert cell not in page.over
     path.touch()
     page.until(lambda: page.over >= {cell, *sent})
