@@ -168,6 +168,8 @@ class ShardLoader:
             yield self._floats(torch.cat(xs), torch.cat(ys))
 
 # %% ../../nbs/runs/shards.ipynb #shards-13
+_cached = 512  # Images at a time: as floats, they stay in a processor's own cache
+
 @torch.no_grad()
 def sharded_epochs(
     loss:str,        # Name of a loss, a key of `losses`
@@ -183,9 +185,13 @@ def sharded_epochs(
     "Train a line on shards by the gradient in closed form, an epoch at a time"
     line, slope, quota = torch.cat([w, b])[None], slopes[loss], dl.quotas[lane]
     step = stepper(line, lr, zero_grad, momentum, add_up)
-    buffer = w.new_full((quota, 785), 255)             # images, and a pixel for the bias
+    buffer = w.new_full((min(quota, _cached), 785), 255)  # images, and a pixel for the bias
     def places(n): return buffer[:n], buffer[:n].T, buffer[:n,:784]
-    full = places(quota)
+    full, grad, once = places(len(buffer)), torch.zeros_like(line), w.new_ones(1, 1)
+    def slopes_of(raw, sign, z):
+        images, turned, pixels = full if len(raw) == len(buffer) else places(len(raw))
+        pixels.copy_(raw)                              # bytes become floats
+        return slope(z.addmm_(line, turned, beta=0, alpha=1/255), sign), images
     while True:
         total = w.new_zeros(1)
         for parts, y, sizes in dl.blocks(lane):
@@ -193,10 +199,15 @@ def sharded_epochs(
             marks, scores = signs[loss](y), w.new_empty(1, len(y))
             batches = zip(parts, marks.split(quota), scores.split(quota, 1), sizes)
             for raw, sign, z, n in batches:
-                images, turned, pixels = full if len(raw) == quota else places(len(raw))
-                pixels.copy_(raw)                      # bytes become floats
-                z.addmm_(line, turned, beta=0, alpha=1/255)
-                step(images, slope(z, sign), 1/255/n)
+                if len(raw) <= _cached:
+                    dz, images = slopes_of(raw, sign, z)
+                    step(images, dz, 1/255/n)
+                    continue
+                pieces = zip(raw.split(_cached), sign.split(_cached), z.split(_cached, 1))
+                for i, piece in enumerate(pieces):
+                    dz, images = slopes_of(*piece)
+                    grad.addmm_(dz, images, beta=min(i, 1), alpha=1/255/n)
+                step(grad, once, 1)                    # as of one image whose slope is 1
             total += mean_losses(loss, scores[0], y)*len(y) if len(y) else 0
         w.copy_(line[0,:-1])
         b.copy_(line[0,-1:])
