@@ -219,10 +219,9 @@ class Learner:
         return bool(self.pictures) and drawn(self.pictures[-1][1]) == (f'{lr:g}', 20)
 
     async def drag(self):
-        "Pull the slider through some of its steps, 0.1 to 2 at last, and wait for the curve"
-        steps = [random.randint(4, 10), *random.sample(range(-10, 4), 2)]
-        for i in range(1 - events, 1):
-            value = 10**(steps[i % 3 - 1]/10)              # each another step than the one before, as in a browser
+        "Pull the slider through some of its steps from 0.1 to 2, and wait for the curve"
+        for step in random.sample(range(-10, 4), events):  # each another one than before, as in a browser
+            value = 10**(step/10)
             self.send('comm_msg', comm_id=self.bar, data=dict(method='update', state=dict(value=value), buffer_paths=[]))
             self.last, sent = float(f'{value:.3g}'), time.monotonic()
             await asyncio.sleep(.05)

@@ -87,7 +87,6 @@ def bare_parameters(text, is_override=lambda cls, name: False):
             if p.annotation is None and p not in (a.vararg, a.kwarg): yield f'{f.name}: no type for {p.arg}'
             if p.end_lineno not in comments and not is_override(cls, f.name): yield f'{f.name}: no words behind {p.arg}'
 
-
 def test_signatures():
     "Each parameter of a public function has its type, and behind it what it is; a method that fills in a base class's has its words there"
     bare = []

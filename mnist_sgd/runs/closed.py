@@ -31,7 +31,7 @@ losses = dict(mnist_loss=mnist_loss, squared=squared_loss,
 signs = dict(mnist_loss=lambda y: 1 - 2*y, squared=lambda y: 2*y - 1, cross_entropy=lambda y: y)
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.default      # sign, p -> sign * p * (1-p)
 slopes = dict(mnist_loss=lambda z, sign: _sigmoid_backward(sign, z.sigmoid()),
-               squared=lambda z, wanted: 2*(z - wanted), cross_entropy=lambda z, y: z.sigmoid() - y)
+              squared=lambda z, wanted: 2*(z - wanted), cross_entropy=lambda z, y: z.sigmoid() - y)
 def _cross_entropies(z, y):
     return F.binary_cross_entropy_with_logits(z, y.expand_as(z), reduction='none')
 _points = dict(mnist_loss=lambda z, sign: z.mul_(sign).sigmoid_(),
