@@ -104,7 +104,7 @@ def _course(values):
             f'{_n(values[-1])} at the last')
 
 def _legend(ax):                                     # below the curves, where it hides none
-    ax.legend(loc='upper center', bbox_to_anchor=(.5, -.26), ncols=3, fontsize=8, frameon=False)
+    ax.legend(loc='upper center', bbox_to_anchor=(.5, -.26), ncols=3, frameon=False)
 
 _grey = dict(color='.6', lw=3, alpha=.6)
 
@@ -128,8 +128,7 @@ def _digits(x, captions, title):
         for i, img in enumerate(x):
             top, left = i//6*40, i%6*28
             sheet[top:top+28, left:left+28] = img.reshape(28, 28)
-            ax.text(left + 14, top + 34, captions[i], color='white', fontsize=8,
-                    ha='center', va='center')
+            ax.text(left + 14, top + 34, captions[i], color='white', ha='center', va='center')
         ax.imshow(sheet, cmap='gray', vmin=0, vmax=1)
     return draw
 
