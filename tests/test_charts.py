@@ -14,8 +14,7 @@ from mnist_sgd.widgets.panel import Panel
 
 least = 9      # points, of 96/72 pixels each
 page = 864     # pixels between the margins of a notebook on a laptop: a wider figure is shrunk to them
-make = {name: how for name, (how, *_) in panels.items()} | dict(
-    SharePanel='SharePanel()', EightDigits='EightDigits(data)', WeightsLook='WeightsLook(data)')
+make = {name: how for name, (how, *_) in panels.items()}
 
 def on_page(figure):
     "Points of each text of a figure, as shown"
@@ -43,7 +42,7 @@ def small(points): return {text: round(p, 1) for text, p in points.items() if p 
 @pytest.fixture(scope='module')
 def names():
     names = {}
-    exec(prepare + '\nfrom mnist_sgd.panels.many import *', names)
+    exec(prepare, names)
     return names
 
 def test_every_panel_is_here(names):
