@@ -31,3 +31,23 @@ def test_none_stays(how):
     until = time.monotonic() + 30
     while any(map(is_there, pids)) and time.monotonic() < until: time.sleep(.1)
     assert not any(map(is_there, pids))
+
+beside = '''
+import signal, threading, time
+from multiprocessing import Pipe
+from mnist_sgd.runs.processes import Crew
+ends, crew = Pipe(), Crew.__new__(Crew)          # of one member, which never answers
+crew.members = {0: (ends[0], 0)}
+def press():
+    time.sleep(.2)
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+threading.Thread(target=press, daemon=True).start()
+start = time.monotonic()
+try: crew._answers(start + 20)
+except KeyboardInterrupt: print(time.monotonic() - start)
+'''
+
+def test_interrupt_is_noticed():
+    "An interrupt that does not wake the notebook (it came just before the wait or, as here, in another thread) ends the call all the same"
+    out = subprocess.run([sys.executable, '-c', beside], capture_output=True, text=True, check=True).stdout
+    assert .2 < float(out) < 10, out

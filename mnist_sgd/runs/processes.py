@@ -141,9 +141,10 @@ class Crew:
         "What each printed, what went wrong and what it returned, by rank"
         waiting, answers = {caller: rank for rank, (caller, _) in self.members.items()}, {}
         while waiting:
-            ready = wait(waiting, max(deadline - time.monotonic(), 0))
-            if not ready: raise TimeoutError(f'Processes {sorted(waiting.values())} do not answer: '
-                                             'they were ended, and the next call starts new ones.')
+            ready = wait(waiting, .5)
+            if not ready and time.monotonic() > deadline:
+                raise TimeoutError(f'Processes {sorted(waiting.values())} do not answer: '
+                                   'they were ended, and the next call starts new ones.')
             for caller in ready:
                 try: answer = cloudpickle.loads(caller.recv_bytes())
                 except (EOFError, OSError): answer = '', _ended, None
