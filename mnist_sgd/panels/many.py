@@ -41,6 +41,7 @@ class SharePanel(Panel):
         images.set(title=f"the last batch: {state['last']} images", xlabel='process',
                    ylabel='images', xlim=(-.6, max(4, len(ranks)) - .4),
                    xticks=ranks[::1 + len(ranks)//9])
+        images.locator_params(axis='y', integer=True)
         counts = [pull for n, pull in zip(state['parts'], state['pulls']) for _ in range(n)]
         weights.axhline(1, color='black', label='ours: all the same')
         weights.step(range(len(counts)), counts, where='mid', color=roles['here'],
