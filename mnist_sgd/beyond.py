@@ -16,9 +16,9 @@ from .optimizer import BasicOptim, train_epoch
 
 # %% ../nbs/09_beyond.ipynb #d0f52716
 def small_net(
-    inputs:int=28*28, # Numbers in a picture
+    inputs:int=28*28, # Numbers in an image
     hidden:int=30,    # Hidden units; 0 for a line
-    outputs:int=1,    # Scores for a picture
+    outputs:int=1,    # Scores for an image
 ) -> nn.Module:
     "Two layers with a ReLU between them"
     if hidden < 0: raise ValueError(f"hidden={hidden}: give a whole number from 0 up")

@@ -18,9 +18,9 @@ from .digits.sources import cached_floats, chosen_last, find_rows, remember, siz
 @dataclass(frozen=True, eq=False, repr=False)
 class Digits:
     "3s and 7s to train on and to check with"
-    train_x: torch.Tensor # Pictures, float32 `[12396,784]`, 0 is black and 1 is white
+    train_x: torch.Tensor # Images, float32 `[12396,784]`, 0 is black and 1 is white
     train_y: torch.Tensor # Labels, float32 `[12396,1]`, 1 for a three and 0 for a seven
-    valid_x: torch.Tensor # Pictures never trained on, float32 `[2038,784]`
+    valid_x: torch.Tensor # Images never trained on, float32 `[2038,784]`
     valid_y: torch.Tensor # Their labels, float32 `[2038,1]`
     source: str           # 'mnist' or 'offline'
 
@@ -71,10 +71,10 @@ def session_data(
 
 # %% ../nbs/00_data.ipynb #5a3d6d07
 def show_digits(
-    x:torch.Tensor, # Pictures, `[n,784]`
-    cols:int=8,     # Pictures in a row
+    x:torch.Tensor, # Images, `[n,784]`
+    cols:int=8,     # Images in a row
 ):
-    "Draw pictures in a grid"
+    "Draw images in a grid"
     import matplotlib.pyplot as plt
     rows = -(-len(x) // cols)
     fig, axs = plt.subplots(rows, cols, figsize=(cols*0.9, rows*0.9), squeeze=False)
@@ -86,15 +86,15 @@ def show_digits(
 class TensorLoader:
     "Batches of `x` with `y`; the last batch may be shorter"
     def __init__(self,
-        x:torch.Tensor,     # Pictures, `[N,784]`
+        x:torch.Tensor,     # Images, `[N,784]`
         y:torch.Tensor,     # Labels, one a row
         batch_size:int=256, # Rows in a batch
         shuffle:bool=False, # A new order in every epoch?
         seed:int|None=None, # Seed of the orders; without one torch's own generator draws them
     ):
         if len(x) != len(y):
-            raise ValueError(f"{len(x)} pictures but {len(y)} labels: "
-                             "give one label for each picture")
+            raise ValueError(f"{len(x)} images but {len(y)} labels: "
+                             "give one label for each image")
         if not (isinstance(batch_size, int) and batch_size > 0):
             raise ValueError(f"batch_size={batch_size!r}: choose a whole number above 0")
         self.x, self.y = x, y
@@ -127,10 +127,10 @@ def share_of_threes(
 
 # %% ../nbs/00_data.ipynb #mosaic
 def mosaic(
-    x:torch.Tensor, # Pictures, `[n,784]`
-    cols:int=32,    # Pictures in a row
-) -> torch.Tensor:  # One picture, `[rows*28,cols*28]`
-    "Pictures side by side, row by row; the rest of the last row stays black"
+    x:torch.Tensor, # Images, `[n,784]`
+    cols:int=32,    # Images in a row
+) -> torch.Tensor:  # One image, `[rows*28,cols*28]`
+    "Images side by side, row by row; the rest of the last row stays black"
     rows = -(-len(x) // cols)
     tiles = torch.zeros(rows*cols, 28*28)
     tiles[:len(x)] = x

@@ -12,9 +12,9 @@ from .loss import mnist_loss
 
 # %% ../nbs/03_grad.ipynb #0178195b
 def calc_grad(
-    xb:torch.Tensor,               # Pictures, `[n,784]`
+    xb:torch.Tensor,               # Images, `[n,784]`
     yb:torch.Tensor,               # Labels, `[n,1]`
-    model:Callable,                # Function from pictures to scores
+    model:Callable,                # Function from images to scores
     loss_func:Callable=mnist_loss, # Function from scores and labels to a scalar tensor
 ) -> torch.Tensor:                 # The loss, a scalar
     "Predict, measure, and go `backward`: adds the gradient to each parameter's `.grad`"
@@ -25,7 +25,7 @@ def calc_grad(
 # %% ../nbs/03_grad.ipynb #da7db9c5
 def odometer(
     presses:list,    # Names, each 'backward()', 'step()' or 'zero_()'
-    xb:torch.Tensor, # Pictures, `[n,784]`
+    xb:torch.Tensor, # Images, `[n,784]`
     yb:torch.Tensor, # Labels, `[n,1]`
     params:list,     # Weights `[784,1]` and bias `[1]` to start from; they are copied
     lr:float=1.,     # Length of a step, in gradients
@@ -48,7 +48,7 @@ def odometer(
 
 # %% ../nbs/03_grad.ipynb #98ce6d47
 def linear_grad(
-    xb:torch.Tensor,      # Pictures, `[n,784]`
+    xb:torch.Tensor,      # Images, `[n,784]`
     yb:torch.Tensor,      # Labels, `[n,1]`
     weights:torch.Tensor, # `[784,1]`
     bias:torch.Tensor,    # `[1]`

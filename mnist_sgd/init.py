@@ -20,7 +20,7 @@ def init_params(
 
 # %% ../nbs/01_init.ipynb #fd58d6b5
 def linear1(
-    xb:torch.Tensor,      # Pictures, `[n,784]`
+    xb:torch.Tensor,      # Images, `[n,784]`
     weights:torch.Tensor, # `[784,1]`
     bias:torch.Tensor,    # `[1]`
 ) -> torch.Tensor:        # Scores, `[n,1]`; above 0 means "a three"
@@ -34,7 +34,7 @@ def saturated_share(p:torch.Tensor) -> float: # From 0 to 1
 
 # %% ../nbs/01_init.ipynb #19a36e9e
 def nudge_slopes(
-    x:torch.Tensor, # Pictures, `[n,784]`
+    x:torch.Tensor, # Images, `[n,784]`
     y:torch.Tensor, # Labels, `[n,1]`
     params:list,    # Weights `[784,1]` and bias `[1]`
 ) -> torch.Tensor:  # `[784]`, in double precision
@@ -46,11 +46,11 @@ def nudge_slopes(
 # %% ../nbs/01_init.ipynb #8b72999e
 def saturation(
     std:float,      # Spread of weights and bias
-    x:torch.Tensor, # Pictures, `[n,784]`
+    x:torch.Tensor, # Images, `[n,784]`
     y:torch.Tensor, # Labels, `[n,1]`
     seed:int=42,    # Seed of weights and bias
 ) -> SimpleNamespace: # Has `std`, `p`, `saturated` and `norm`, the length of all slopes
-    "What random weights of spread `std` make of pictures; leaves torch's own generator as it was"
+    "What random weights of spread `std` make of images; leaves torch's own generator as it was"
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         params = init_params((28*28, 1), std), init_params(1, std)

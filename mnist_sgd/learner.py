@@ -189,7 +189,7 @@ def _look(loss, model, params, data):
 @one_thread
 def watch_steps(
     train:Callable,  # Function that trains on the batches it is given and returns their mean loss
-    model:Callable,  # Function from pictures to scores
+    model:Callable,  # Function from images to scores
     params:Iterable, # What `train` changes
     data:Digits,     # What to train on and to check with
     dl:Iterable,     # Batches

@@ -67,8 +67,8 @@ def _note(press, done):
         ('step', pile > 1, f'this is a step along the sum of {pile} gradients'))
     for line, slipped, words in slips:
         if press == line and slipped: return f'No error, but {words}.'
-    return dict(batch='The next pictures and labels.',
-                predict='A score for each picture.',
+    return dict(batch='The next images and labels.',
+                predict='A score for each image.',
                 loss='One number on how wrong they are.',
                 backward='.grad holds the gradient of this loss.',
                 step='Each parameter moved by minus lr times its .grad.',
@@ -100,7 +100,7 @@ def step_through(
 # %% ../nbs/04_loop.ipynb #8f43ad1d
 @one_thread
 def train_epoch(
-    model:Callable,  # Function from pictures to scores
+    model:Callable,  # Function from images to scores
     dl:Iterable,     # Batches
     lr:float,        # Learning rate
     params:Iterable, # Tensors to improve, each with its `.grad`
@@ -119,7 +119,7 @@ def train_epoch(
 @torch.no_grad()
 @one_thread
 def validate_epoch(
-    model:Callable,    # Function from pictures to scores
+    model:Callable,    # Function from images to scores
     valid_dl:Iterable, # Batches never trained on
     exact:bool=True,   # Weight each batch by its size? False averages the batches' means alike
 ) -> float:            # From 0 to 1

@@ -9,18 +9,20 @@ __all__ = ['batch_accuracy', 'mnist_loss', 'slope', 'bias_curve']
 from collections.abc import Callable
 import torch
 
-# %% ../nbs/02_loss.ipynb #3db77312
+# %% ../nbs/02_loss.ipynb #shapes-guard
 def _check_shapes(preds, targets):
+    "Refuse shapes that PyTorch would broadcast"
     if preds.shape != targets.shape:
         raise ValueError(f"preds have shape {list(preds.shape)} but targets {list(targets.shape)}: "
                          "PyTorch would compare every prediction with every label. "
                          "Make both columns: targets.unsqueeze(1) turns [N] into [N,1]")
 
+# %% ../nbs/02_loss.ipynb #3db77312
 def batch_accuracy(
     preds:torch.Tensor,   # Scores before the sigmoid, `[n,1]`
     targets:torch.Tensor, # Labels, `[n,1]`, 1 for a three and 0 for a seven
 ) -> torch.Tensor:        # Scalar from 0 to 1
-    "Share of pictures on the right side of 0; raises `ValueError` for shapes that differ"
+    "Share of images on the right side of 0; raises `ValueError` for shapes that differ"
     _check_shapes(preds, targets)
     return ((preds > 0) == (targets == 1)).float().mean()
 

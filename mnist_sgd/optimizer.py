@@ -33,7 +33,7 @@ class BasicOptim:
 # %% ../nbs/05_optimizer.ipynb #41718559
 @one_thread
 def train_epoch(
-    model:Callable,                # Function from pictures to scores
+    model:Callable,                # Function from images to scores
     dl:Iterable,                   # Batches
     opt:object,                    # Has `step` and `zero_grad`, over the model's parameters
     loss_func:Callable=mnist_loss, # Function from scores and labels to a scalar tensor
@@ -50,7 +50,7 @@ def train_epoch(
 # %% ../nbs/05_optimizer.ipynb #29e39d0a
 @one_thread
 def train_model(
-    model:Callable,    # Function from pictures to scores
+    model:Callable,    # Function from images to scores
     dl:Iterable,       # Batches to train on
     valid_dl:Iterable, # Batches never trained on
     opt:object,        # Has `step` and `zero_grad`, over the model's parameters

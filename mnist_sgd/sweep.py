@@ -74,16 +74,16 @@ def plane_grid(
 
 def thinned(
     data:Digits, # What to train on and to check with
-    every:int,   # Keep one training picture in so many
+    every:int,   # Keep one training image in so many
 ) -> Digits:
-    "`data` with fewer pictures to train on"
+    "`data` with fewer images to train on"
     return replace(data, train_x=data.train_x[::every], train_y=data.train_y[::every])
 
 # %% ../nbs/08_sweep.ipynb #6362bdbf
 def compass(
     plane:Plane,     # As from `path_plane`
     at:torch.Tensor, # Position in it, `[2]`
-    batch_size:int,  # Pictures in each batch
+    batch_size:int,  # Images in each batch
     data:Digits,     # Its training set counts
     n:int=40,        # Number of batches
     seed:int=0,      # Seed of the batches

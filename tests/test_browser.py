@@ -46,9 +46,10 @@ def assert_true_to_engine(page):
     assert abs(float(picture(page).get_attribute('data-accuracy')) - last.accuracy) < 3/2038  # threads may round otherwise
 
 def drag(page, handle, dx):
-    "Drag a slider's `handle` by `dx` pixels, in steps"
+    "Drag a slider's `handle` by `dx` pixels, in steps, once the page has come to rest"
     handle.scroll_into_view_if_needed()
-    b = handle.bounding_box()
+    b = None
+    while b != (b := handle.bounding_box()): page.wait_for_timeout(300)
     x, y = b['x'] + b['width']/2, b['y'] + b['height']/2
     page.mouse.move(x, y); page.mouse.down()
     for i in range(1, 11): page.mouse.move(x + dx*i/10, y)
@@ -336,6 +337,35 @@ def test_sweep_click(site):
     chosen = float(sweep.locator('.mnist-sgd-lr input').first.input_value())
     opened = float(sweep.locator('.mnist-sgd [data-lr]').first.get_attribute('data-lr'))
     assert opened == pytest.approx(chosen, rel=.01) and sweep.locator('svg[data-row]').first.get_attribute('data-epoch') == '10'
+    page.close()
+
+def test_first_slider(site):
+    "The first thing to move in lesson 01 follows a hand, and a key"
+    url, b = site
+    page = b.new_page(viewport=dict(width=1366, height=768))
+    open_notebook(page, url, '01_init.ipynb')
+    page.evaluate('document.querySelector(".jp-OutputArea .mnist-sgd").scrollIntoView()')
+    handle, box = (lab(page).locator(part).first for part in ('.noUi-handle, .ui-slider-handle', 'input'))
+    follows = """before => { const panel = document.querySelector(".jp-OutputArea .mnist-sgd"), draw = panel.querySelector("input").value;
+        return draw != before && panel.querySelector(".mnist-sgd-status").innerText.startsWith(`Draw ${draw} `) }"""
+    before = box.input_value()
+    drag(page, handle, 60)
+    page.wait_for_function(follows, arg=before, timeout=30_000)
+    before = box.input_value()
+    handle.focus(); page.keyboard.press('ArrowRight')
+    page.wait_for_function(follows, arg=before, timeout=30_000)
+    page.close()
+
+def test_a_guess_in_a_row(site):
+    "Where a number is guessed, the button that says so is beside the slider or right below it"
+    url, b = site
+    page = b.new_page(viewport=dict(width=1366, height=768))
+    open_notebook(page, url, '02_loss.ipynb')
+    button = page.get_by_role('button', name='this is my guess').first
+    button.scroll_into_view_if_needed()
+    page.wait_for_timeout(1000)
+    assert button.evaluate("""b => { const slider = b.parentElement.querySelector(".mnist-sgd-number").getBoundingClientRect();
+        return slider.width > 300 && b.getBoundingClientRect().top - slider.top < 60 }""")
     page.close()
 
 def still_and_live(page):

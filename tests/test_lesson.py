@@ -145,10 +145,16 @@ def test_no_term_before_it_is_met(term):
     texts = {name: spoken(tool.read(tool.nbs/f'{name}.ipynb')) for name in order if name <= max(turned)}
     assert not used_too_early(term, glossary()[term], texts)
 
+@pytest.mark.parametrize('term', [t for t, home in glossary().items() if home not in turned])
+def test_late_term_is_explained(term):
+    "In bold, and linked to the glossary, in the lesson that the glossary names"
+    text = ' '.join(c.source for c in tool.read(tool.nbs/f'{glossary()[term]}.ipynb').cells if c.cell_type == 'markdown')
+    assert re.search(rf'\[\*\*{re.escape(term)}s?\*\*\]\(glossary\.ipynb\)', text, flags=re.I)
+
 def test_glossary():
     "In order, and each term is met in a lesson that has it"
     terms = glossary()
-    assert len(terms) >= 30 and [*terms] == sorted(terms)
+    assert len(terms) >= 30 and [*terms] == sorted(terms, key=str.lower)
     for term, home in terms.items():
         if home in turned: assert re.search(term, spoken(tool.read(tool.nbs/f'{home}.ipynb')), flags=re.I), term
 

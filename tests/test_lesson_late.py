@@ -15,8 +15,10 @@ looks = {'07_live': 'a1f35674', 'bug_lab': '772ecdad', 'from_the_book': '91636cc
 answers = {
     '05_optimizer': {'kept-answer': 'What does that name hold', '64256e75': 'Guess the largest difference in 49 steps',
                      'd51e3085': 'Guess the largest difference in 49 steps', '686beaab': 'How good is it after the first?',
+                     'ad6a1adf': 'Guess how far apart the ten are',
                      'e7c27965': 'how long do the steps become?', '896914f6': 'Three goals'},
     '06_learner': {'printed-table': 'Is the third training loss that is printed the same', 'same-seed': 'Guess for each of these',
+                   '91e01e57': 'What is the mean of means?', 'f43f6648': 'There are four things to find',
                    'quiet-cases': 'guess what you get to read'},
     '08_sweep': {'c888ce1e': 'Find the largest lr', 'rates': 'how many epochs does a *tenth*', 'lr-found': 'What happens to its suggestion?',
                  'b52c68ff': 'how much closer together are the arrows?'},
@@ -26,7 +28,7 @@ answers = {
                 'steps-answer': 'How many will these three take', 'five-ways': 'which of the five will be the furthest away',
                 'sampler-last': 'where does it take the missing ones from', 'drag-check': 'Three things to find',
                 'threads-answer': 'Would that hurt', 'dies-answer': 'Guess what the other two will do'},
-    '07_live': {'c7ef233b': 'Questions to investigate', '97e1e1f7': 'Questions to investigate'},
+    '07_live': {'2484afa6': 'get a loss that is NaN', 'c7ef233b': 'Questions to investigate', '97e1e1f7': 'Questions to investigate'},
     'bug_lab': {'38fdfa93': 'with how many of the seventeen', '02bb5fe1': 'with how many of the seventeen'},
     'from_the_book': {'4f65c5e4': 'of fourteen printed numbers', 'a197709f': 'of fourteen printed numbers', '5e277c77': 'of fourteen printed numbers'},
 }
@@ -72,6 +74,16 @@ def open_answers(nb, answers):
         if not any(words in c.source for c in above): problems.append(f'{answer} comes before its question')
     return problems
 
+def spoken_answers(nb, answers):
+    "Answers of which the prose right after them speaks in the open, or that were not spoken of in a fold before"
+    ids, problems = [c.id for c in nb.cells], []
+    for answer in answers:
+        here = ids.index(answer)
+        after = next((c for c in nb.cells[here:] if c.cell_type == 'markdown'), None)
+        before = next(c for c in nb.cells[here::-1] if c.cell_type == 'markdown')
+        if not any(c and '</details>' in c.source for c in (before, after)): problems.append(answer)
+    return problems
+
 def book_numbers(nb):
     "Paragraphs that have 0.4932 without saying that it is a mean of means, of fastai's book"
     text = '\n\n'.join(c.source for c in nb.cells if c.cell_type == 'markdown')
@@ -104,6 +116,9 @@ def test_folds_have_a_name(name): assert not nameless_folds(notebook(name))
 @each
 def test_answers_are_folded(name): assert not open_answers(notebook(name), answers.get(name, {}))
 
+@each
+def test_answers_are_spoken_of_in_folds(name): assert not spoken_answers(notebook(name), answers.get(name, {}))
+
 @pytest.mark.parametrize('path', tool.notebooks(), ids=tool.name_of)
 def test_one_number(path):
     "The book's mean of means is told of once, in 06, and where the book's numbers are compared; it is 0.4956 everywhere else"
@@ -134,5 +149,6 @@ def test_damage_is_seen():
     assert nameless_folds(damaged(lambda nb: setattr(cell(nb, 'walked-once'), 'source', 'test_eq(1, 1)'))) == ['walked-once']
     for change in (lambda nb: unfold(nb, '686beaab'), lambda nb: nb.cells.insert(1, nb.cells.pop([c.id for c in nb.cells].index('kept-answer')))):
         assert open_answers(damaged(change), answers['05_optimizer'])
+    assert spoken_answers(damaged(lambda nb: setattr(cell(nb, '722599c1'), 'source', 'Ten times as long.')), ['e7c27965']) == ['e7c27965']
     assert book_numbers(damaged(lambda nb: nb.cells.append(nbformat.v4.new_markdown_cell('It ends at 0.4932.'))))
     assert len(missing(damaged(lambda nb: setattr(nb, 'cells', nb.cells[:5])))) >= 4

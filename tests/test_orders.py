@@ -94,6 +94,7 @@ from mnist_sgd.panels.learner import *
 from mnist_sgd.panels.live import *
 from mnist_sgd.panels.loop import *
 from mnist_sgd.panels.loss import *
+from mnist_sgd.panels.many import *
 from mnist_sgd.panels.optimizer import *
 from mnist_sgd.panels.sweep import *
 from mnist_sgd.buglab.game import BugLab
@@ -141,12 +142,14 @@ panels = dict(
     BatchStrip=('BatchStrip(data)', 'slide(c["batch"], 5), tick(c["shuffle"], True)', 'slide(c["batch"], 20), tick(c["shuffle"], False)'),
     ShapeLens=('ShapeLens()', 'slide(c["n"], 3), pick(c["answers"], 1)', 'slide(c["n"], 8), pick(c["answers"], 2)'),
     DigitLook=('DigitLook(data)', 'slide(c["image"], 9),', 'slide(c["image"], 4000),'),
+    EightDigits=('EightDigits(data)', 'slide(c["draw"], 5),', 'slide(c["draw"], 12),'),
     SaturationDial=('SaturationDial(data)', 'slide(c["std"], 10.),', 'slide(c["std"], .1),'),
     BiasDial=('BiasDial(data.valid_x@start[0], data.valid_y)', 'slide(c["bias"], 3.), slide(c["loud"], 10.)',
               'slide(c["bias"], -2.), slide(c["loud"], 1.)'),
     Odometer=('Odometer(xb, yb, start)', 'press(c["presses"], "backward()"),',
               'press(c["presses"], "backward()"), press(c["presses"], "step()")'),
     Chain=('Chain()', 'slide(c["score"], -3.), pick(c["label"], 1)', 'slide(c["score"], 2.), pick(c["label"], 0)'),
+    WeightsLook=('WeightsLook(data)', 'slide(c["epoch"], 3),', 'slide(c["epoch"], 11),'),
     StepDebugger=('StepDebugger(dl(), start)', 'press(c["presses"], "batch"), press(c["presses"], "predict")',
                   'press(c["presses"], "loss"), press(c["presses"], "backward")'),
     MomentumPanel=('MomentumPanel(data)',
@@ -158,6 +161,7 @@ panels = dict(
                   'slide(c["batch_size"], 512), slide(c["epoch"], 3)'),
     DigitsPanel=('DigitsPanel()', 'slide(c["hidden"], 5), slide(c["lr"], 1.)', 'slide(c["hidden"], 2), slide(c["lr"], .5)'),
     ComputersPanel=('ComputersPanel()', 'slide(c["order"], 3),', 'slide(c["order"], 1),'),
+    SharePanel=('SharePanel()', 'slide(c["processes"], 5), slide(c["batch_size"], 64)', 'slide(c["processes"], 8), slide(c["batch_size"], 5)'),
     Lab=('Lab("lr=1, epochs=3", data)', 'slide(c["lr"], .1), tick(c["shuffle"], True)',
          'slide(c["lr"], 3.), tick(c["shuffle"], False), (p.line.model_id, dict(value="lr=0.5, epochs=2, model=net"))'),
     BugLab=('BugLab("calm-fox", data)', 'press(c["moves"], "shapes"),', 'press(c["moves"], "order"), press(c["moves"], "Give up")'),

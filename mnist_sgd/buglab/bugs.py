@@ -159,7 +159,7 @@ bugs = {b.name: b for b in (
         symptoms='the curves look almost healthy; the first training loss is more than twice as '
                  'high, after 8 steps instead of 49',
         probe='shapes',
-        why='The model learns from the 2,038 pictures that were to check it, and is checked on '
+        why='The model learns from the 2,038 images that were to check it, and is checked on '
             'the others.'),
     Bug(name='saturated init',
         what='the first weights are a thousand times too wide',

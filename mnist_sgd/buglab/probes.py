@@ -107,7 +107,7 @@ def _course(values):
             f'{_n(values[-1])} at the last')
 
 def _legend(ax):                                     # below the curves, where it hides none
-    ax.legend(loc='upper center', bbox_to_anchor=(.5, -.26), ncols=3, fontsize=8, frameon=False)
+    ax.legend(loc='upper center', bbox_to_anchor=(.5, -.26), ncols=3, frameon=False)
 
 _grey = dict(color='.6', lw=3, alpha=.6)
 
@@ -124,15 +124,14 @@ def _lines(title, series, **axes):
     return draw
 
 def _digits(x, captions, title):
-    "A function that draws pictures in rows of six, each with a caption"
+    "A function that draws images in rows of six, each with a caption"
     def draw(ax, healthy=None):
         ax.set(title=title, xticks=[], yticks=[])
         sheet = torch.zeros(-(-len(x)//6)*40, min(6, len(x))*28)
         for i, img in enumerate(x):
             top, left = i//6*40, i%6*28
             sheet[top:top+28, left:left+28] = img.reshape(28, 28)
-            ax.text(left + 14, top + 34, captions[i], color='white', fontsize=8,
-                    ha='center', va='center')
+            ax.text(left + 14, top + 34, captions[i], color='white', ha='center', va='center')
         ax.imshow(sheet, cmap='gray', vmin=0, vmax=1)
     return draw
 
@@ -160,37 +159,37 @@ def probe(
 # %% ../../nbs/buglab/probes.ipynb #33b318f7
 @_ask('shapes')
 def _shapes(e):
-    "The shapes of the tensors in a step, and how many pictures it trains on and is checked on"
+    "The shapes of the tensors in a step, and how many images it trains on and is checked on"
     f = e.first
     named = ', '.join(f'{n} {list(f[n].shape)}' for n in ('preds', 'errors', 'loss'))
     text = (f"from the loader come xb {list(f['xb'].shape)} and yb {list(f['yb'].shape)}; in the "
-            f"loop are {named}. Trained on {len(f['dl'].x):,} pictures, {len(f['dl'])} batches an "
+            f"loop are {named}. Trained on {len(f['dl'].x):,} images, {len(f['dl'])} batches an "
             f"epoch; checked on {len(f['valid_dl'].x):,}.")
     return text, None
 
 @_ask('order')
 def _order(e):
-    "The share of pictures labelled three in each batch of the first epoch"
+    "The share of images labelled three in each batch of the first epoch"
     shares = e.series('threes')[:len(e.first['dl'])]
     last = shares[6:][-6:]                           # of eight batches: two
     n = 'six' if len(last) == 6 else len(last)
-    text = (f"share of pictures labelled three in the first six batches {_some(shares[:6])}; "
+    text = (f"share of images labelled three in the first six batches {_some(shares[:6])}; "
             f"in the last {n} {_some(last)}.")
     draw = _lines('share labelled three', dict(share=shares), xlabel='batch', ylim=(-.05, 1.05))
     return text, draw
 
 @_ask('batch')
 def _batch(e):
-    "Twelve pictures of the first batch, with the labels that the loss gets"
+    "Twelve images of the first batch, with the labels that the loss gets"
     places, dl = [*range(0, 120, 20), *range(135, 255, 20)], e.first['dl']
     x, labels = e.first['xb'][places], _words(e.first['labels'][places])
     rows = torch.cdist(x, dl.x).argmin(1)            # where the data has them
     wrong = [a != b for a, b in zip(labels, _words(dl.y[rows]))]
-    text = (f"twelve pictures of the first batch with their labels, six from each half; "
+    text = (f"twelve images of the first batch with their labels, six from each half; "
             f"{labels.count('three')} of the twelve are labelled three. In the first half "
             f"{sum(wrong[:6])} of six labels are not what the picture shows, in the second "
             f"{sum(wrong[6:])} of six.")
-    return text, _digits(x, labels, 'pictures and labels')
+    return text, _digits(x, labels, 'images and labels')
 
 @_ask('start')
 def _start(e):
@@ -208,7 +207,7 @@ def _start(e):
 def _confidence(e):
     "The mean p of a batch, and how many p are as good as 0 or 1"
     p, sure = e.series('p'), e.series('sure')
-    text = (f"mean p of a batch: {_course(p)}. Share of pictures with p within 0.01 of 0 or 1, "
+    text = (f"mean p of a batch: {_course(p)}. Share of images with p within 0.01 of 0 or 1, "
             f"or beyond: {_course(sure)}.")
     return text, _lines('mean p of a batch', dict(p=p))
 
@@ -266,7 +265,7 @@ def _by_hand(e, x): return x@e.last['weights'] + e.last['bias']
 @_ask('five digits')
 @torch.no_grad()
 def _five(e):
-    "Scores of five pictures, computed by hand and by the loop"
+    "Scores of five images, computed by hand and by the loop"
     places = [0, 400, 800, 1200, 1800]
     x, y = e.data.valid_x[places], e.data.valid_y[places]
     preds, p, *_ = e.last['forward'](x, y)
@@ -282,7 +281,7 @@ def _whole(e):
     "Accuracy and loss over the whole validation set, counted by hand"
     preds, y = _by_hand(e, e.data.valid_x), e.data.valid_y
     _, loss, accuracy, _ = e.history[-1]
-    text = (f"by hand, over all {len(y):,} validation pictures: accuracy "
+    text = (f"by hand, over all {len(y):,} validation images: accuracy "
             f"{batch_accuracy(preds, y).item():.4f}, loss {_n(mnist_loss(preds, y).item())}. "
-            f"The loop counted {e.counted:,} pictures, and says {accuracy:.4f} and {_n(loss)}.")
+            f"The loop counted {e.counted:,} images, and says {accuracy:.4f} and {_n(loss)}.")
     return text, None

@@ -68,19 +68,24 @@ def learner_copy(
     "A lesson or page as a learner gets it"
     nb = read_notebook(course_notebooks()[name])
     cells = nb['cells']
-    nb['cells'] = [_learner_cell(c, names) for i, c in enumerate(cells) if _keeps(cells, i)]
+    look = next((c for c in cells[:4] if _has_image(c)), None)
+    nb['cells'] = [_learner_cell(c, names, c is look)
+                   for i, c in enumerate(cells) if _keeps(cells, i)]
     given = {c['id']: cell_hash(c) for c in nb['cells']}
     nb['metadata']['mnist_sgd'] = dict(notebook=name, version=__version__, given=given)
     return nb
 
-def _learner_cell(cell, names):
+def _has_image(cell):
+    return any('image/png' in out.get('data', {}) for out in cell.get('outputs', []))
+
+def _learner_cell(cell, names, is_look=False):
     if cell['cell_type'] != 'code': return cell | dict(source=_links(cell['source'], names))
     is_hidden = re.match(r'#\| *hide\b', cell['source'])
     metadata = {k: v for k, v in cell['metadata'].items() if k in ('cellView', 'jupyter')}
     fold = dict(metadata.get('jupyter', {}))
     outputs = [] if _revealing.search(cell['source']) else cell.get('outputs', [])
     if is_hidden: fold['source_hidden'] = True
-    if outputs:
+    if outputs and not is_look:
         fold['outputs_hidden'] = metadata['collapsed'] = True
     if fold: metadata['jupyter'] = fold
     return cell | dict(source=_marks.sub('', cell['source']), metadata=metadata, outputs=outputs)

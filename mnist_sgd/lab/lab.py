@@ -161,7 +161,7 @@ class Lab(Training):
         "Set all controls to `recipe`; raises `ValueError` for what is locked or makes no sense"
         recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
         if recipe.source not in ('auto', self.recipe.source, self.data.source):
-            raise ValueError(f"source={recipe.source}: open another lab for other pictures")
+            raise ValueError(f"source={recipe.source}: open another lab for other images")
         self.set(**{n: v for n, v in asdict(recipe).items() if n in self.controls})
 
     def start_again(self):
@@ -250,12 +250,13 @@ class Lab(Training):
 
     def _show_goal(self, new=()):
         "The task that is worked on, where the eyes are; for the moment those in `new`, just solved"
-        def told(i): return f'{html.escape(challenges[i].task)}'
+        def told(i): return html.escape(challenges[i].task)
         done = ''.join(f'<b>&#10003; {i + 1} solved:</b> {told(i)} ' for i in new)
         ticked = '<b>&#10003; solved:</b> ' if self.goal.value in self.solved else ''
+        count = f' (solved so far: {len(self.solved)})' if self.solved else ''
         style = 'padding:0 .5em;border-left:4px solid currentColor' if done or ticked else ''
         self.task.value = (f'<p style="margin:0;line-height:1.4;{style}">'
-                           f'{done or ticked + told(self.goal.value)}</p>')
+                           f'{done or ticked + told(self.goal.value) + count}</p>')
 
     def svg(self, run:Run) -> str:
         "The charts of `run`, with the last five other runs as ghosts"
@@ -273,5 +274,5 @@ class Lab(Training):
         seconds, epochs = self.elapsed
         if not is_busy and epochs and seconds:
             speed = (f'{1000*seconds/epochs:.1f} ms an epoch, '
-                     f'{len(self.data.train_x)*epochs/seconds:,.0f} pictures a second')
+                     f'{len(self.data.train_x)*epochs/seconds:,.0f} images a second')
             self.facts.value = f'<p style="margin:0">{speed}</p>'

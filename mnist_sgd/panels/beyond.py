@@ -38,7 +38,7 @@ class DigitsPanel(Panel):
     def charts(state:dict) -> list: # `Chart`s
         accs, table = state['accs'], Table(state['confusion'].tolist(), range(10))
         return [Chart(f'accuracy {accs[-1]:.3f}', [Curve(accs)], x_name='epoch', x_end=30),
-                Chart('down: is; across: taken for', table=table),
+                Chart('row: what it is; column: taken for', table=table),
                 Chart('what the first layer looks for', image=_units_png(state['weights']))]
 
     def svg(self, state:dict) -> str:

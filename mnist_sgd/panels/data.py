@@ -17,7 +17,7 @@ from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/data.ipynb #c2375436
 class BatchStrip(Panel):
-    "The batches of an epoch as stripes, and all pictures of one of them"
+    "The batches of an epoch as stripes, and all images of one of them"
     def __init__(self,
         data:Digits, # What to train on and to check with
     ):
@@ -71,7 +71,7 @@ class ShapeLens(Panel):
             shapes = '{} - {} = {}'.format(*([*t.shape] for t in (s.preds, targets, diffs)))
             ax.pcolormesh(diffs, cmap='Greys', vmin=0, vmax=1.3, edgecolors='grey', lw=.5)
             ax.set_yticks(torch.arange(s.n) + .5, [f'{p:.0f}' for p in s.preds[:,0]])
-            names = labels if targets.ndim == 1 else ['own']
+            names = labels if targets.ndim == 1 else ['its own']
             ax.set_xticks(torch.arange(diffs.shape[1]) + .5, names)
             ax.set(aspect='equal', xlabel='labels', ylabel='predictions',
                    title=f'{shapes}\nmean error {error:.2f}')
@@ -96,7 +96,7 @@ class DigitLook(Panel):
         yield SimpleNamespace(image=image, pixels=pixels, middle=pixels[9:19,9:19])
 
     def figure(self, s:SimpleNamespace) -> Figure:
-        fig = Figure((7, 3), layout='constrained')
+        fig = Figure((7.8, 3.4), layout='constrained')
         whole, middle = fig.subplots(1, 2)
         whole.imshow(s.pixels, cmap='gray', vmin=0, vmax=255)
         whole.plot([8.5, 18.5, 18.5, 8.5, 8.5], [8.5, 8.5, 18.5, 18.5, 8.5], color='#2b7de9')
@@ -104,7 +104,7 @@ class DigitLook(Panel):
         middle.imshow(s.middle, cmap='gray', vmin=0, vmax=255)
         for i, v in enumerate(s.middle.ravel().tolist()):
             ink = 'black' if v > 127 else 'white'
-            middle.text(i % 10, i // 10, v, ha='center', va='center', fontsize=9, color=ink)
+            middle.text(i % 10, i // 10, v, ha='center', va='center', fontsize=10, color=ink)
         middle.set_title('what a computer has: the part in the frame')
         for ax in (whole, middle): ax.axis('off')
         return fig

@@ -27,13 +27,14 @@ def _draw_bars(ax, readings):
            edgecolor=roles['training'], label='stored')
     for i, r in enumerate(shown):
         ratio = f'{stored[i]/fresh[i]:.2f}x' if stored[i] else ''
-        ax.text(i + .2, stored[i], ratio, ha='center', va='bottom', fontsize=9.5)
+        ax.text(i + .2, stored[i], ratio, ha='center', va='bottom', fontsize=10)
     def said(r): return '\n\N{BALLOT X} failed' if r.error else ''
     names = [(r.press or 'start').removesuffix('()') + said(r) for r in shown]
-    ax.set_xticks(range(len(shown)), names, fontsize=9.5)
+    ax.set_xticks(range(len(shown)), names, fontsize=10)
     for label, r in zip(ax.get_xticklabels(), shown):
         if r.error: label.set_color(roles['error'])
-    ax.set(title='size of the gradient', xlim=(-.6, 5.6), ylim=(0, 1.35*max(*fresh, *stored, 1e-9)))
+    ax.set(title='size of the gradient', xlim=(-.6, max(3, len(shown)) - .4),
+           ylim=(0, 1.35*max(*fresh, *stored, 1e-9)))
     ax.legend(loc='upper left', ncols=2)
 
 def _draw_gradient(ax, g, scale, title):
@@ -43,13 +44,13 @@ def _draw_gradient(ax, g, scale, title):
     if g is None or not g.any():
         ax.text(.5, .5, 'None' if g is None else 'all 0', ha='center', va='center')
     else: ax.imshow(-g.cpu().reshape(28, 28), cmap='PuOr', vmin=-scale, vmax=scale)
-    ax.set_xlabel('purple: up; orange: down', fontsize=9.5)
+    ax.set_xlabel('purple: up; orange: down', fontsize=10)
 
 # %% ../../nbs/panels/grad.ipynb #133e0130
 class Odometer(Panel):
     "Buttons `backward()`, `step()` and `zero_()`; the fresh and the stored gradient, drawn"
     def __init__(self,
-        xb:torch.Tensor, # Pictures, `[n,784]`
+        xb:torch.Tensor, # Images, `[n,784]`
         yb:torch.Tensor, # Labels, `[n,1]`
         params:list,     # Weights `[784,1]` and bias `[1]` to start from
         lr:float=1.,     # Length of a step, in gradients
@@ -71,7 +72,7 @@ class Odometer(Panel):
                 f'fresh {r.fresh.norm():.3f}, stored {stored}. (Steps so far: {steps}.)')
 
     def figure(self, readings:list) -> Figure:
-        "Bars for the latest presses, pictures for the last one"
+        "Bars for the latest presses, images for the last one"
         fig, last = Figure((9, 2.9), layout='constrained'), readings[-1]
         bars, fresh, stored = fig.subplots(1, 3, width_ratios=(5, 2, 2))
         _draw_bars(bars, readings)
@@ -109,8 +110,8 @@ class Chain(Panel):
             for y, tail, tip in ((1.15, .22, .78), (.3, .78, .22)):
                 arrow = dict(arrowstyle='->', color='black' if y > 1 else roles['here'])
                 ax.annotate('', (i + tip, y), (i + tail, y), arrowprops=arrow)
-            ax.text(i + .5, 1.25, name, ha='center', fontsize=9)
-            ax.text(i + .5, .4, f'times {step:.5f}', ha='center', fontsize=9, color=roles['here'])
+            ax.text(i + .5, 1.25, name, ha='center', fontsize=10)
+            ax.text(i + .5, .4, f'times {step:.5f}', ha='center', fontsize=10, color=roles['here'])
         ax.set(xlim=(-.5, 3.5), ylim=(-.4, 1.6))
         ax.axis('off')
         return fig

@@ -39,7 +39,9 @@ class SharePanel(Panel):
         ranks = range(state['processes'])
         images.bar(ranks, state['parts'], color=roles['beside'])
         images.set(title=f"the last batch: {state['last']} images", xlabel='process',
-                   ylabel='images', xlim=(-.6, 15.6))
+                   ylabel='images', xlim=(-.6, max(4, len(ranks)) - .4),
+                   xticks=ranks[::1 + len(ranks)//9])
+        images.locator_params(axis='y', integer=True)
         counts = [pull for n, pull in zip(state['parts'], state['pulls']) for _ in range(n)]
         weights.axhline(1, color='black', label='ours: all the same')
         weights.step(range(len(counts)), counts, where='mid', color=roles['here'],

@@ -55,7 +55,7 @@ class SweepPanel(Panel):
         yield replace(run, history=run.history[:epoch + 1])
 
     def svg(self, state:Run) -> str:
-        "The map with a mark on the chosen cell, above the picture of its run"
+        "The map with a mark on the chosen cell, above the charts of its run"
         row, n = self.nearest(state.recipe.lr), len(self.runs)
         last, epochs = state.history[-1].epoch, self.controls['epoch'].children[1].max + 1
         width, height = 700/epochs, 160/n
@@ -69,7 +69,7 @@ class SweepPanel(Panel):
         click = on_click(lr=f'[{cells}][Math.floor(y*{n})]', epoch=f'Math.floor(x*{epochs})',
                          open=1)
         return (f'<svg viewBox="0 0 780 200" width="100%" style="max-width:1100px" role="group" '
-                f'aria-label="{title}" font-family="sans-serif" font-size="12" '
+                f'aria-label="{title}" font-family="sans-serif" font-size="14" '
                 f'fill="currentColor" data-row="{row}" data-epoch="{last}">'
                 f'<text x="50" y="14" font-weight="bold">{title}</text>{ends}'
                 f'<image x="50" y="22" width="700" height="160" preserveAspectRatio="none" '
@@ -117,7 +117,7 @@ class CompassPanel(Panel):
         yield dict(batch_size=batch_size, epoch=epoch, at=at, arrows=arrows)
 
     def _scaled(self, state):
-        "Arrows long enough to be seen, wherever they are: their mean is a seventh of the picture"
+        "Arrows long enough to be seen, wherever they are: their mean is a seventh of the chart"
         arrows, seventh = state['arrows'], (self.xs[-1] - self.xs[0])/7
         return arrows*seventh/arrows.mean(0).norm().clamp_min(1e-12)
 
@@ -141,7 +141,7 @@ class CompassPanel(Panel):
                 f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="white" stroke="black"/></svg>')
 
     def figure(self, state:dict) -> Figure:
-        "The same as a static picture"
+        "The same as a static figure"
         fig = Figure((6, 4), layout='constrained')
         ax = fig.subplots()
         ax.contourf(self.xs, self.ys, self.ground, 25, cmap='cividis')

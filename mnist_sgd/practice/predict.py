@@ -45,9 +45,10 @@ class Guess:
         self.control.observe(lambda change: self._choose(change['new']), 'value')
         self.text = w.HTML(self._status())
         question = w.HTML(f'<p><b>{html.escape(ask)}</b></p>')
-        rows = [question, self.control, self.text]
-        if between: rows.insert(2, self._make_button())  # where the slider is may be the guess
-        self.widget = w.VBox(rows)
+        row = [self.control]
+        if between: row.append(self._make_button())      # where the slider is may be the guess
+        row = w.Box(row, layout=w.Layout(flex_flow='row wrap'))
+        self.widget = w.VBox([question, row, self.text])
 
     def _make_control(self):
         if not self.between:

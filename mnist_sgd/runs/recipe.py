@@ -58,9 +58,9 @@ class Recipe:
                        slider=dict(low=.001, high=10_000, step=.1, log=True))
     epochs: int = _field(20, 'passes over the training set', row=0, above=0,
                          slider=dict(low=1, high=60))
-    batch_size: int = _field(256, 'pictures in a step', row=1, above=0,
+    batch_size: int = _field(256, 'images in a step', row=1, above=0,
                              slider=dict(low=4, high=8192, log=True, base=2))
-    shuffle: bool = _field(False, 'a new order of the pictures in every epoch', row=0)
+    shuffle: bool = _field(False, 'a new order of the images in every epoch', row=0)
     init: str = _field('linear', 'how weights start: as `nn.Linear` draws them, '
                        'normal with spread std, or zero', row=2,
                        choices=('linear', 'randn', 'zeros'))
@@ -78,7 +78,7 @@ class Recipe:
                         choices=('linear', 'net'))
     device: str = _field('auto', 'cpu, cuda, mps, or auto: cuda where there is one, else cpu',
                          row=2)
-    source: str = _field('auto', 'which pictures: MNIST where it can be had, or redrawn ones',
+    source: str = _field('auto', 'which images: MNIST where it can be had, or redrawn ones',
                          choices=('auto', 'mnist', 'offline'))
 
     def __post_init__(self):

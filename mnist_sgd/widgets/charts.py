@@ -230,13 +230,13 @@ def _table_svg(table):
     page = 'var(--jp-layout-color0,white)'               # dark on a dark page
     squares = ''.join(f'<rect x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}" '
                       f'style="fill:{inks["validation"]}" opacity="{n/most:.2f}"/>'
-                      f'<text x="{x + side/2:g}" y="{y + side/2 + 3:g}" '
+                      f'<text x="{x + side/2:g}" y="{y + side/2 + 4:g}" '
                       f'style="fill:{page if n > most/2 else "currentColor"}">{n}</text>'
                       for x, y, n in cells)
     places = [(side*(i + .5), name) for i, name in enumerate(table.names)]
-    names = ''.join(f'<text x="-8" y="{p + 3:g}">{name}</text><text x="{p:g}" y="163">{name}</text>'
+    names = ''.join(f'<text x="-8" y="{p + 4:g}">{name}</text><text x="{p:g}" y="165">{name}</text>'
                     for p, name in places)
-    return (f'<g transform="translate(60,30)" font-size="9" text-anchor="middle">'
+    return (f'<g transform="translate(60,30)" text-anchor="middle">'
             f'{squares}{names}</g>')
 
 def chart_svg(
@@ -269,7 +269,7 @@ def _draw_curve(ax, chart, c):
     x, y = xs[-1], ys[-1]
     if c.ghost:
         ax.plot(xs, ys, color=color, lw=1, alpha=.55, clip_on=False)
-        ax.text(x, y, f' {c.ghost}', color=color, fontsize=8, va='center')
+        ax.text(x, y, f' {c.ghost}', color=color, va='center')
         return
     style = dict(color=color, lw=.75*c.width, ls=_dash(c), label=c.label)
     ax.plot(xs, ys, clip_on=False, **style)
@@ -316,7 +316,7 @@ def _draw_table(ax, table):
     for i, row in enumerate(table.counts):
         for j, n in enumerate(row):
             ink = 'white' if n > most/2 else 'black'
-            if n: ax.text(j, i, n, ha='center', va='center', fontsize=7, color=ink)
+            if n: ax.text(j, i, n, ha='center', va='center', color=ink)
 
 def draw_chart(
     ax:object,   # matplotlib `Axes`
@@ -330,7 +330,7 @@ def draw_chart(
         ax.spines[:].set_visible(False)
     elif chart.table: _draw_table(ax, chart.table)
     else: _draw_axes(ax, chart)
-    if chart.words: ax.set_xlabel(chart.words, fontsize=9)
+    if chart.words: ax.set_xlabel(chart.words)
 
 # %% ../../nbs/widgets/charts.ipynb #80318be8-side-by-side
 def side_by_side(

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['roles', 'inks', 'signs', 'page_style', 'live_frontend', 'on_click', 'sign_html', 'status_html', 'alert_html',
-           'still_html', 'figure_base64']
+           'still_html', 'figure_base64', 'Count']
 
 # %% ../../nbs/widgets/page.ipynb #imports
 import html, io, os, sys, threading, traceback
@@ -124,3 +124,27 @@ def figure_base64(
     f = io.BytesIO()
     with _drawing: figure.savefig(f, format='png', dpi=90, bbox_inches='tight')
     return b64encode(f.getvalue()).decode()
+
+# %% ../../nbs/widgets/page.ipynb #count
+class Count:
+    "A bar that counts what is done, and stays as a line of text; without a page it shows nothing"
+    def __init__(self,
+        total:int, # How many there are
+        what:str,  # Such as 'runs'
+    ):
+        from IPython import get_ipython
+        from IPython.display import display
+        self.done, self.total, self.what = 0, total, what
+        self.handle = display(self, display_id=True) if get_ipython() else None
+
+    def add(self,
+        n:int, # So many more are done
+    ):
+        "Count, and redraw the bar"
+        self.done += n
+        if self.handle: self.handle.update(self)
+
+    def __repr__(self): return f'{self.done} of {self.total} {self.what}'
+
+    def _repr_html_(self):
+        return f'<progress value="{self.done}" max="{self.total}"></progress> {self}'
