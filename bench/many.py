@@ -57,7 +57,7 @@ def work(args):
     with single_thread():
         epoch = (epochs_of_ours if args.way == 'ours' else epochs_of_ddp)(data, recipe)
         epoch()
-        found = dict(epoch=time_of(epoch, 3), wire=time_of(lambda: ranks.sum_over_ranks(torch.zeros(numbers[args.model] + 1)), 200))
+        found = dict(epoch=time_of(epoch, 3), wire=time_of(lambda: ranks.sum_over_ranks(torch.zeros(numbers[args.model])), 200))
     if ranks.leads(): print(json.dumps(found), flush=True)
     ranks.leave()
 
@@ -98,7 +98,7 @@ def main():
         two, ddp, small = '2 processes', '2 processes, DistributedDataParallel', '1 process, half of the images and of the batch'
         table.say(f'\n- Against DistributedDataParallel: {median(lambda r: r[ddp]["epoch"]/r[two]["epoch"]):.2f} times as fast (must be 1 or more).')
         table.say(f'- Weak scaling: two processes on twice the images take {median(lambda r: r[two]["epoch"]/r[small]["epoch"]):.2f} times as long as one.')
-        table.say(f'- An exchange of 786 numbers ({4*786:,} bytes: the gradient and the loss) between two processes takes {median(lambda r: 1e6*r[two]["wire"]):.0f} microseconds on this machine; DistributedDataParallel sends 785.')
+        table.say(f'- An exchange of {numbers["linear"]} numbers ({4*numbers["linear"]:,} bytes, the gradient) between two processes takes {median(lambda r: 1e6*r[two]["wire"]):.0f} microseconds on this machine.')
 
         data = open_shards(few)
         x = torch.cat([x for x, _, _ in ShardLoader(data, 8192).shares()])

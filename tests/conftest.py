@@ -12,6 +12,6 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: longest.index(item.path.stem) if item.path.stem in longest else len(longest))
     if config.getoption('--ci'): return
     for item in items:
-        if 'ci' in item.keywords: item.add_marker(pytest.mark.skip(reason='slow: run pytest --ci'))
+        if item.get_closest_marker('ci'): item.add_marker(pytest.mark.skip(reason='slow: run pytest --ci'))
 
 def pytest_configure(config): config.addinivalue_line('markers', 'ci: slow checks, run with --ci')

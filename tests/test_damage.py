@@ -76,6 +76,11 @@ damages = [Damage(*d) for d in (
     ('weights of dark pixels never nan', 'runs.closed', 'weights.add_(models[:,-1])', 'pass', 'runs/closed'),
     ('a pixel lit in few images left out', 'runs.closed', 'lit = x.any(0)', 'lit = (x.sum(0) > 9)', 'runs/closed'),
     ("recipe's std ignored",             'runs.engine', 'normal_(p, std=std, generator', 'normal_(p, generator', 'runs/engine'),
+    ('half a file left behind',          'machine.files', 'half.unlink()', 'pass', 'machine/files'),
+    ('renamed before it is on the disk', 'machine.files', 'os.fsync(f.fileno())', 'pass', 'machine/files'),
+    ('written straight into the file',   'machine.files', "half = path.with_name(f'{path.name}.{token_hex(4)}.part')", 'half = path', 'machine/files'),
+    ('two writers in one half',          'machine.files', '.{token_hex(4)}.part', '.part', 'machine/files'),
+    ("a cached file without its end",    'digits.sources', 'with write_whole(path) as f: np.save(f, rows)', 'np.save(path, rows)', 'digits/sources'),
 )]
 each_damage = pytest.mark.parametrize('damage', damages, ids=lambda d: f'{d.module}: {d.kind}')
 notebooks = sorted({d.notebook for d in damages} - {*trained})

@@ -10,7 +10,7 @@ from dataclasses import replace
 from unittest import mock
 import cells, pytest, torch
 import mnist_sgd.practice.check as check, mnist_sgd.runs.engine as engine
-from mnist_sgd.buglab import game, probes
+from mnist_sgd.buglab import bugs, game, probes
 from mnist_sgd.runs.recipe import Recipe, parse_recipe, recipe_text
 from mnist_sgd.runs.rounding import OtherOrder
 
@@ -178,6 +178,12 @@ def test_symptoms(orders):
             drawn = dict(run_loop=run_loop, _picture=lambda *_: '')
             with mock.patch.multiple(probes, **drawn), mock.patch.multiple(game, **drawn): run_cells('bug_lab')
         assert watch.compared and not watch.thin, '\n'.join(watch.thin)
+    newest = 'rebinding in no_grad'
+    for seed in range(3, 20):                          # beside the three starts from which the notebook runs every bug
+        sources = bugs.loop_source, bugs.buggy_source(newest)
+        usual, buggy = (run(source, names['data'], seed) for source in sources)
+        for e, expected in ((usual, []), (buggy, [newest])):
+            assert [name for name, shown in names['shows'].items() if shown(e, usual)] == expected, seed
 
 def test_watches():
     "A comparison near a bar is seen, and one that is far off, or that `max` makes, is not"

@@ -52,7 +52,7 @@ loop_source = '''def train(data, watch, lr=2., epochs=10, seed=42):
 
 # %% ../../nbs/buglab/bugs.ipynb #c2d4157a
 def compile_loop(
-    source=loop_source, # Text of the loop, healthy or not
+    source:str=loop_source, # Text of the loop, healthy or not
 ): # The function `train` that the text defines
     "Turn the text of a loop into the function that it says"
     namespace = dict(torch=torch, TensorLoader=TensorLoader)
@@ -259,7 +259,7 @@ def _find(name, kind, names):
 def _bug(name): return bugs[_find(name, 'suspect', bugs)]
 
 def buggy_source(
-    name, # One of `bugs`
+    name:str, # One of `bugs`
 ): # Text of the loop
     "`loop_source` with the bug called `name` in it; raises `ValueError` for an unknown name"
     bug = _bug(name)
@@ -267,7 +267,7 @@ def buggy_source(
     return loop_source.replace(bug.old, bug.new)
 
 def bug_diff(
-    name, # One of `bugs`
+    name:str, # One of `bugs`
 ): # Lines that begin with - or +, and one line before and after
     "What has to be changed in the healthy loop to get the bug called `name`"
     healthy, buggy = loop_source.splitlines(), buggy_source(name).splitlines()

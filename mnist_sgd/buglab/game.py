@@ -12,8 +12,8 @@ import ipywidgets as w
 import traitlets as t
 from matplotlib.figure import Figure
 from .bugs import _bug, _find, bug_diff, buggy_source, bugs, loop_source
-from .probes import _grey, _legend, _n, _picture, Evidence, probe, probes, run_loop
-from ..data import session_data
+from .probes import _grey, _legend, _n, _picture, Clue, Evidence, probe, probes, run_loop
+from ..data import Digits, session_data
 from ..lab.picture import weights_png
 from ..widgets.page import roles, status_html
 from ..widgets.panel import Panel
@@ -38,13 +38,13 @@ def _scramble(text): return hashlib.sha256(text.encode()).digest()
 def _seed(code): return int.from_bytes(_scramble(_plain(code))[:4], 'big')
 
 def hidden_bug(
-    code, # What stands on the case: words or a number
+    code:str|int, # What stands on the case: words or a number
 ): # `Bug`
     "The bug behind `code` (not for a case you want to solve); raises `ValueError` for no code"
     return max(bugs.values(), key=lambda b: _scramble(f'{_plain(code)} {b.name}'))
 
 def new_code(
-    name=None, # One of `bugs`, for a code that hides this one
+    name:str|None=None, # One of `bugs`, for a code that hides this one
 ): # Such as 'quiet-otter'
     "Draw a code; seeds have no say in it"
     draw, wanted = random.SystemRandom().choice, name and _bug(name)
@@ -79,7 +79,9 @@ class Case:
                      bug=bug if end else None)
         for name, v in found.items(): object.__setattr__(self, name, v)
 
-    def clue(self, name):
+    def clue(self,
+        name:str, # One of `probes`
+    ) -> Clue:
         "What the probe called `name` says, with the healthy loop beside it"
         return probe(self.evidence, name, self.healthy)
 
@@ -105,7 +107,7 @@ def _verdict(case):
     return f'{told} {case.bug.name}. {case.score}.'
 
 def case_words(
-    case, # `Case`
+    case:Case, # As it stands
 ): # Words for a learner
     "What the last move brought; before the case is closed the words give nothing away"
     kind, what = case.moves[-1] if case.moves else ('', '')
@@ -129,7 +131,7 @@ def _closed(case):
     return case.bug
 
 def solution_words(
-    case, # `Case`
+    case:Case, # As it stands
 ): # Lines of text
     "Verdict, changed line, reason and lesson; raises `ValueError` while the case is open"
     bug = _closed(case)
@@ -164,7 +166,7 @@ def _curves(case):
     return dict(loss=loss, accuracy=accuracy, weights=pictures)
 
 def case_figure(
-    case, # `Case`
+    case:Case, # As it stands
 ): # matplotlib `Figure`
     "Loss, accuracy and weights, and a picture for each clue that has one"
     draws = [*_curves(case).values(), *filter(None, (case.clue(name).draw for name in case.asked))]
@@ -225,8 +227,8 @@ def _end_html(bug):
 class BugLab(Panel):
     "A case to solve: curves, probes and suspects, as buttons or as calls"
     def __init__(self,
-        code=None, # Words or a number that choose the bug; by default a new code is drawn
-        data=None, # `Digits`; by default those of `session_data`
+        code:str|int|None=None, # Words or a number that choose the bug; by default a new one
+        data:Digits|None=None,  # By default the digits of `session_data`
     ):
         self.code = new_code() if code is None else _plain(code)
         self.data, self._seen = data, None           # evidence with the bug and without
@@ -235,7 +237,7 @@ class BugLab(Panel):
         *above, picture, text = self.widget.children
         self.widget.children = [*above, text, picture]   # what a press brought, beside the buttons
 
-    def work(self, moves):
+    def work(self, moves:tuple):
         "Train once, then replay the moves: a `Case`"
         if self._seen is None:
             self.data = session_data() if self.data is None else self.data
@@ -243,15 +245,15 @@ class BugLab(Panel):
             self._seen = [run_loop(s, self.data, _seed(self.code)) for s in sources]
         yield Case(self.code, *self._seen, moves)
 
-    def on_busy(self, is_busy):
+    def on_busy(self, is_busy:bool):
         "Say at once that a press was heard"
         looking = status_html('looking\N{HORIZONTAL ELLIPSIS}')
         if is_busy: self._said, self.text.value = self.text.value, looking
         elif self.text.value == looking: self.text.value = self._said
 
-    def on_finished(self, case): self.controls['moves'].close_case(bool(case.end))
+    def on_finished(self, case:Case): self.controls['moves'].close_case(bool(case.end))
 
-    def svg(self, case):
+    def svg(self, case:Case):
         "What it was, once that is known; curves and weights; and each clue, in words and drawn"
         if not self._drawn:
             for name, draw in _curves(case).items():
@@ -270,14 +272,14 @@ class BugLab(Panel):
         return self.run(moves=(*self.controls['moves'].value, (kind, what)))
 
     def probe(self,
-        name, # One of `probes`
+        name:str, # One of `probes`
     ): # `Clue`
         "Ask for a clue, for a point; raises `ValueError` for a probe that is not in `probes`"
         case = self._move('probe', _find(name, 'probe', probes))
         return replace(case.clue(case.moves[-1][1]), left=case.left)
 
     def name(self,
-        suspect, # One of `bugs`
+        suspect:str, # One of `bugs`
     ): # What is to say about it
         "Name the bug; a wrong one costs two points. Raises `ValueError` for a name not in `bugs`"
         return Words(case_words(self._move('name', _bug(suspect).name)))

@@ -13,6 +13,7 @@ from functools import partial
 import torch
 from matplotlib.figure import Figure
 from .bugs import _find, compile_loop
+from ..data import Digits
 from ..loss import batch_accuracy, mnist_loss
 from ..widgets.page import figure_base64
 
@@ -27,16 +28,18 @@ class Evidence:
     data: object  # `Digits`
     counted: int  # Pictures that the last accuracy was counted over
 
-    def series(self, name):
+    def series(self,
+        name:str, # One of those in `steps`
+    ) -> list:
         "One number of every step"
         return [s[name] for s in self.steps]
 
 def _size(t): return math.nan if t is None else t.norm().item()
 
 def run_loop(
-    source, # Text of a loop, as `loop_source`
-    data,   # `Digits`
-    seed=42, # Of the weights and of the order
+    source:str,  # Text of a loop, as `loop_source`
+    data:Digits, # What it trains on and is checked on
+    seed:int=42, # Of the weights and of the order
 ): # `Evidence`
     "Run a loop and look on"
     steps, kept = [], {}
@@ -143,9 +146,9 @@ def _ask(name):
     return keep
 
 def probe(
-    evidence, # `Evidence`
-    name,     # One of `probes`
-    healthy=None, # `Evidence` of the healthy loop, to be told and drawn beside it
+    evidence:Evidence,          # Of the loop in question
+    name:str,                   # One of `probes`
+    healthy:Evidence|None=None, # Of the healthy loop, to be told and drawn beside it
 ): # `Clue`
     "Ask for one clue; raises `ValueError` for a probe that is not in `probes`"
     name = _find(name, 'probe', probes)

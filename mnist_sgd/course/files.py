@@ -7,9 +7,10 @@ __all__ = ['read_notebook', 'write_file', 'notebook_bytes', 'course_folder', 'co
            'exercise_cells']
 
 # %% ../../nbs/course/files.ipynb #files-imports
-import json, os, re, tempfile
+import json, os, re
 from pathlib import Path
 import mnist_sgd
+from ..machine.files import write_whole
 
 # %% ../../nbs/course/files.ipynb #files-read
 def read_notebook(
@@ -51,17 +52,9 @@ def write_file(
     path:str|os.PathLike, # Where to; an older file is replaced
     data:bytes,           # What to write
 ) -> None:
-    "Write a file whole or not at all"
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix='.', suffix='.part')
-    try:
-        with os.fdopen(handle, 'wb') as f: f.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    "Write a file whole or not at all, and make its folder if there is none"
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with write_whole(path) as f: f.write(data)
 
 def notebook_bytes(
     nb:dict, # A notebook

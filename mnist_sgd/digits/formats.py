@@ -65,9 +65,9 @@ def _is_wanted(name, root):
     return not digit or digit[2] in '37'
 
 def files_in(
-    folder:Path, # Where to look, links to folders included
-    name:str='', # What the folder is called in the names
-    above=(),    # The folders that it is in, as `os.path.realpath` has them
+    folder:Path,    # Where to look, links to folders included
+    name:str='',    # What the folder is called in the names
+    above:tuple=(), # The folders that it is in, as `os.path.realpath` has them
 ): # Pairs of the name and the path of each file, in the order of names
     "Every file in `folder` that may matter"
     here = os.path.realpath(folder)
@@ -346,8 +346,8 @@ _remedy = ("name a whole MNIST_SAMPLE, or any MNIST that is complete and in its 
            "or take source='offline'")
 
 def place_sum(
-    indices, # Whole numbers, in any order
-) -> str: # 16 hexadecimal digits
+    indices:np.ndarray, # Whole numbers, in any order
+) -> str:               # 16 hexadecimal digits
     "A checksum of the set of `indices`"
     return hashlib.sha256(np.sort(np.asarray(indices, '<u4')).tobytes()).hexdigest()[:16]
 

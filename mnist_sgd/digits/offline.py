@@ -11,7 +11,7 @@ import numpy as np
 
 # %% ../../nbs/digits/offline.ipynb #d95e719b
 def source_digits(
-    digit, # Which digit, 0 to 9
+    digit:int, # Which digit, 0 to 9
 ): # Training and validation sources, float64 [N,8,8] in 0..1
     "The 8x8 pictures of `digit`; every fifth goes to validation"
     from sklearn.datasets import load_digits
@@ -22,16 +22,16 @@ def source_digits(
 
 # %% ../../nbs/digits/offline.ipynb #f39e94fa
 def box_blur(
-    x,  # Pictures, [N,H,W]
-    ks, # Kernel size
-): # Blurred pictures, [N,H,W]
+    x:np.ndarray, # Images, [N,H,W]
+    ks:int,       # Kernel size
+): # Blurred images, [N,H,W]
     "Mean of the `ks` by `ks` pixels around each pixel"
     from scipy.ndimage import uniform_filter
     return uniform_filter(x, (0,ks,ks), mode='constant')
 
 # %% ../../nbs/digits/offline.ipynb #fa05ad7c
 def stroke_maps(
-    imgs, # Greyscale pictures, float64 [N,8,8]
+    imgs:np.ndarray, # Greyscale images, float64 [N,8,8]
 ): # Four times as fine, about 1 along each stroke, float64 [N,48,48]
     "Pad by 2, upsample, smooth, apply an unsharp mask, and even out the local stroke strength"
     from scipy.ndimage import zoom, maximum_filter
@@ -44,7 +44,7 @@ def stroke_maps(
 
 # %% ../../nbs/digits/offline.ipynb #03f2f115
 def center_of_mass(
-    maps, # Stroke maps, [N,H,W]
+    maps:np.ndarray, # Stroke maps, [N,H,W]
 ): # Row and column of each centre, [2,N,1,1]
     "Mean position of the ink"
     ink = np.maximum(maps, 0)
@@ -53,9 +53,9 @@ def center_of_mass(
 
 # %% ../../nbs/digits/offline.ipynb #1452a3c8
 def elastic_field(
-    n,    # Number of fields
-    std,  # Typical displacement
-    rng,  # Random number generator
+    n:int,                     # Number of fields
+    std:float,                 # Typical displacement
+    rng:np.random.RandomState, # Random number generator
 ): # Displacements of rows and columns, [2,n,28,28]
     "Random displacements on a 4 by 4 grid, smoothed to every pixel"
     from scipy.ndimage import uniform_filter
@@ -64,8 +64,8 @@ def elastic_field(
 
 # %% ../../nbs/digits/offline.ipynb #149551a7
 def random_warp(
-    n,   # Number of warps
-    rng, # Random number generator
+    n:int,                     # Number of warps
+    rng:np.random.RandomState, # Random number generator
 ): # Row and column in the source, from its centre, for each output pixel, [2,n,28,28]
     "Random scale, slant, tilt and shift about pixel (14,14), and an elastic field"
     def normal(mean, std): return rng.normal(mean, std, (n,1,1))
@@ -76,10 +76,10 @@ def random_warp(
 
 # %% ../../nbs/digits/offline.ipynb #4e2a7ac5
 def soft_threshold(
-    x,       # Stroke maps, float64 [n,28,28]
-    n_white, # Number of pixels to leave white in each, int [n]
-    gain=3,  # Steepness of the edges
-): # Pictures, uint8 [n,784]
+    x:np.ndarray,       # Stroke maps, float64 [n,28,28]
+    n_white:np.ndarray, # Number of pixels to leave white in each, int [n]
+    gain:float=3,       # Steepness of the edges
+): # Images, uint8 [n,784]
     "Threshold each map at its `n_white`th strongest pixel, with soft edges"
     x = x.reshape(len(x), -1)
     level = np.sort(x, 1)[np.arange(len(x)),-n_white]
@@ -87,10 +87,10 @@ def soft_threshold(
 
 # %% ../../nbs/digits/offline.ipynb #0bce5ccb
 def distort(
-    maps,    # Stroke maps, [N,H,W]
-    centers, # Their centres of mass, [2,N,1,1]
-    idx,     # Which of them to copy, int [n]
-    rng,     # Random number generator
+    maps:np.ndarray,           # Stroke maps, [N,H,W]
+    centers:np.ndarray,        # Their centres of mass, [2,N,1,1]
+    idx:np.ndarray,            # Which of them to copy, int [n]
+    rng:np.random.RandomState, # Random number generator
 ): # Images, uint8 [n,784]
     "A distorted copy of each stroke map in `idx`"
     from scipy.ndimage import map_coordinates
@@ -99,11 +99,11 @@ def distort(
     return soft_threshold(strokes, rng.normal(105, 20, len(idx)).clip(50).astype(int))
 
 def augment(
-    imgs,   # Source digits, [N,8,8]
-    n,      # Number of copies
-    rng,    # Random number generator
-    bs=512, # Copies drawn at a time
-): # Pictures, uint8 [n,784]
+    imgs:np.ndarray,           # Source digits, [N,8,8]
+    n:int,                     # Number of copies
+    rng:np.random.RandomState, # Random number generator
+    bs:int=512,                # Copies drawn at a time
+): # Images, uint8 [n,784]
     "Draw `n` distorted copies, round robin over the sources"
     maps = stroke_maps(imgs)
     centers = center_of_mass(maps)
@@ -112,8 +112,8 @@ def augment(
 
 # %% ../../nbs/digits/offline.ipynb #1d84967d
 def offline_digits(
-    seed=42, # Seed of the distortions
-): # Pictures, uint8 [14434,784]: training 3s, training 7s, validation 3s, validation 7s
+    seed:int=42, # Seed of the distortions
+): # Images, uint8 [14434,784]: training 3s, training 7s, validation 3s, validation 7s
     "A stand-in for `MNIST_SAMPLE`, of the same sizes, made without a download"
     rng = np.random.RandomState(seed)
     (train_3,valid_3),(train_7,valid_7) = source_digits(3), source_digits(7)

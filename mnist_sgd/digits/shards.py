@@ -6,13 +6,14 @@
 __all__ = ['draw_images', 'shard_files', 'shard_sizes', 'read_plan', 'make_shards']
 
 # %% ../../nbs/digits/shards.ipynb #shards-02
-import json, os, shutil
+import json, shutil
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 import numpy as np
 from .images import DataError
 from .offline import center_of_mass, distort, source_digits, stroke_maps
+from ..machine.files import write_whole
 
 # %% ../../nbs/digits/shards.ipynb #shards-05
 _block = 512  # Images drawn at a time: another number would mean other images
@@ -75,16 +76,12 @@ def read_plan(
     return plan
 
 # %% ../../nbs/digits/shards.ipynb #shards-11
-def _write_whole(path, parts, shape):
-    "Write an array of bytes part by part; it has its name only once all of it is there"
-    half = path.with_name(path.name + '.part')
-    with open(half, 'wb') as f:
+def _write_array(path, parts, shape):
+    "Write an array of bytes part by part"
+    with write_whole(path) as f:
         header = dict(descr='|u1', fortran_order=False, shape=shape)
         np.lib.format.write_array_header_1_0(f, header)
         for part in parts: f.write(part.tobytes())
-        f.flush()
-        os.fsync(f.fileno())
-    os.replace(half, path)
 
 def _is_whole(path, n):
     try: return np.load(path, mmap_mode='r').shape == (n, 784)
@@ -101,9 +98,7 @@ def _agreed_plan(folder, plan):
         if old['images'] > plan['images']: raise DataError(
             f"{folder} has {old['images']:,} images already, more than {plan['images']:,}: "
             "ask for at least as many, or name another folder")
-    half = folder/f'{_plan}.part'
-    half.write_text(json.dumps(plan), encoding='utf-8')
-    os.replace(half, folder/_plan)
+    with write_whole(folder/_plan, 't') as f: json.dump(plan, f)
 
 def _check_space(folder, missing):
     need, free = 785*sum(missing.values()) + 512*len(missing), shutil.disk_usage(folder).free
@@ -140,5 +135,5 @@ def make_shards(
                 progress(len(rows))
         image_file, label_file = shard_files(folder, number)
         labels = 1 - np.arange(first, first + n) % 2
-        _write_whole(label_file, [labels.astype(np.uint8)], (n,))
-        _write_whole(image_file, drawn(), (n, 784))
+        _write_array(label_file, [labels.astype(np.uint8)], (n,))
+        _write_array(image_file, drawn(), (n, 784))

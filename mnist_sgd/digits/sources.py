@@ -8,11 +8,13 @@ __all__ = ['mnist_url', 'bare', 'find_place', 'read_mnist', 'cache_dir', 'cached
 
 # %% ../../nbs/digits/sources.ipynb #91509d88
 import hashlib, os, re, tempfile, threading, time
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 import numpy as np
 from .formats import files_in, read_rows
 from .images import DataError, check_images, sizes
+from ..machine.files import write_whole
 
 # %% ../../nbs/digits/sources.ipynb #place
 # Quotes of all kinds, and marks that have no width
@@ -58,7 +60,7 @@ def find_place(
 
 # %% ../../nbs/digits/sources.ipynb #32a8981e
 def read_mnist(
-    path, # Folder or file of MNIST in any form
+    path:str|os.PathLike, # Folder or file of MNIST in any form
 ): # uint8 `[14434,784]`, folder by folder as in `sizes`, each in string order of the indices
     "The 3s and 7s of MNIST_SAMPLE; raises `DataError` unless all of them are there"
     place = find_place(path)
@@ -71,8 +73,8 @@ def cache_dir():
     return Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')/'mnist_sgd'
 
 def cached_rows(
-    key,   # Name in the cache
-    build, # Function that returns the rows, uint8 `[14434,784]`
+    key:str,        # Name in the cache
+    build:Callable, # Function that returns the rows, uint8 `[14434,784]`
 ):
     "The rows kept under `key`; where there are none, those of `build`, which are then kept"
     path = cache_dir()/f'{key}.npy'
@@ -87,9 +89,7 @@ def cached_rows(
 
 def _save_whole(path, rows):
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as d:
-        np.save(Path(d)/path.name, rows)
-        os.replace(Path(d)/path.name, path)
+    with write_whole(path) as f: np.save(f, rows)
 
 # %% ../../nbs/digits/sources.ipynb #floats
 def cached_floats(
@@ -119,8 +119,8 @@ def _mapped_floats(path, rows):
 mnist_url = 'https://s3.amazonaws.com/fast-ai-sample/mnist_sample.tgz'
 
 def can_download(
-    url=mnist_url, # What to ask for
-    timeout=5,     # Seconds to wait, name look-up included
+    url:str=mnist_url, # What to ask for
+    timeout:float=5,   # Seconds to wait, name look-up included
 ):
     "Does `url` answer?"
     from urllib.request import Request, urlopen
@@ -157,19 +157,19 @@ def _download(timeout=120):
     if not can_download():
         _note_silence()
         return DataError(f"{mnist_url} does not answer")
-    from fastai.data.external import URLs, untar_data
+    from urllib.request import urlretrieve
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as d:
-        path = _within(timeout, lambda: untar_data(URLs.MNIST_SAMPLE, base=d))
-        if isinstance(path, Exception):
-            why = 'only a part of the file came' if isinstance(path, NameError) else path  # as fastcore 2.2 says it
-            return DataError(f"the download of {URLs.MNIST_SAMPLE} failed: {why}")
-        try: return read_mnist(path)
+        file = Path(d)/'mnist_sample.tgz'
+        came = _within(timeout, lambda: urlretrieve(mnist_url, file))
+        if isinstance(came, Exception):
+            return DataError(f"the download of {mnist_url} failed: {came}")
+        try: return read_mnist(file)
         except DataError as e: return e
 
 def download_mnist(
-    again=False, # Ask again where there was no answer today?
+    again:bool=False, # Ask again where there was no answer today?
 ): # uint8 `[14434,784]`
-    "MNIST_SAMPLE by fastai's `untar_data`, tried once, leaving no files; raises `DataError`"
+    "fastai's MNIST_SAMPLE from the network, tried once, leaving no files; raises `DataError`"
     if again and isinstance(_download(), DataError): _download.cache_clear()
     elif _was_silent():
         raise DataError(f"{mnist_url} did not answer within the last day "
@@ -194,8 +194,8 @@ def _stat(file):
     return s.st_size, s.st_mtime_ns
 
 def mnist_rows(
-    path=None,   # Folder or file of MNIST; else the cache, fastai's own folder, or a download
-    again=False, # Ask the network again where there was no answer today?
+    path:str|os.PathLike|None=None, # Folder or file; else the cache, fastai's own, or a download
+    again:bool=False,               # Ask the network again where there was no answer today?
 ): # uint8 `[14434,784]`
     "The real images; raises `DataError`"
     if path:
@@ -231,8 +231,8 @@ def _chosen(source, path):
     return place if word == 'auto' else word, None
 
 def find_rows(
-    source='auto', # 'mnist', 'offline', or 'auto': MNIST if it is within reach, else offline
-    path=None,     # Folder or file of MNIST, or one of these words; else what MNIST_SGD_DATA says
+    source:str='auto',              # 'mnist', 'offline', or 'auto': MNIST if within reach
+    path:str|os.PathLike|None=None, # Folder, file, or such a word; else what MNIST_SGD_DATA says
 ): # Rows, uint8 `[14434,784]`, and 'mnist' or 'offline'
     "3s and 7s and what they are; raises `DataError` if they are damaged or out of reach"
     source, place = _chosen(source, path)
@@ -251,14 +251,14 @@ def find_rows(
 _last = {}  # what `load_data` was given last, and what MNIST_SGD_DATA said then
 
 def remember(
-    source, # As `load_data` was given it
-    path,   # Likewise
+    source:str,                # As `load_data` was given it
+    path:str|os.PathLike|None, # Likewise
 ):
     "Keep a choice that worked, for the rest of the session"
     _last.update(source=source, path=path, variable=os.environ.get('MNIST_SGD_DATA'))
 
 def chosen_last(
-    source='auto', # 'auto' for the last choice
+    source:str='auto', # 'auto' for the last choice
 ): # Source, path, what MNIST_SGD_DATA says, and has it been said where the images come from?
     "What the lab and the exercises should read"
     variable = os.environ.get('MNIST_SGD_DATA')

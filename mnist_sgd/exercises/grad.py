@@ -15,10 +15,10 @@ from ..practice.check import exercise
 from ..practice.diagnose import same
 
 # %% ../../nbs/exercises/grad.ipynb #bdaa09ca
-def square(x): return x**2
-def line(x): return 3*x + 1
-def cube(x): return x**3
-def kink(x): return abs(x)
+def square(x:float): return x**2     # Any number
+def line(x:float): return 3*x + 1    # Any number
+def cube(x:float): return x**3       # Any number
+def kink(x:float): return abs(x)     # Any number; steep on both sides of 0
 
 class _Slope(float):
     "A slope that knows how far from `x` the function was tried, and whether in float32"

@@ -357,7 +357,7 @@ def _bias_only(model, dl, lr, params):
 # %% ../../nbs/exercises/loop.ipynb #a039ae79
 class FirstPixel(nn.Module):
     "A model whose score is the first pixel"
-    def forward(self, xb): return xb[:,:1]
+    def forward(self, xb:torch.Tensor): return xb[:,:1]
 
 def _valid_cases():
     cases = ((4,), 1), ((4, 4), 2), ((6, 6, 2), 9), ((8, 8, 8, 3), 4)

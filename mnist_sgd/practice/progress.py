@@ -6,8 +6,10 @@
 __all__ = ['session', 'Progress', 'note_exercise', 'note_solved', 'note_guess', 'keep_progress', 'ProgressLine', 'progress']
 
 # %% ../../nbs/practice/progress.ipynb #032aef09
-import json, os, tempfile
+import json, os
+from contextlib import suppress
 from dataclasses import dataclass
+from ..machine.files import write_whole
 
 # %% ../../nbs/practice/progress.ipynb #e55b82bc
 class Progress:
@@ -46,14 +48,8 @@ def _read(path):
 
 def _write(path, solved, guesses):
     "All of it or, where the file cannot be written, nothing"
-    temporary, folder = None, os.path.dirname(os.path.abspath(path))
-    try:
-        with tempfile.NamedTemporaryFile('w', dir=folder, delete=False, encoding='utf-8') as f:
-            temporary = f.name
-            json.dump(dict(solved=sorted(solved), guesses=guesses), f, indent=1)
-        os.replace(temporary, path)
-    except OSError:
-        if temporary and os.path.exists(temporary): os.unlink(temporary)
+    with suppress(OSError), write_whole(path, 't') as f:
+        json.dump(dict(solved=sorted(solved), guesses=guesses), f, indent=1)
 
 # %% ../../nbs/practice/progress.ipynb #528b5f27
 session = Progress()

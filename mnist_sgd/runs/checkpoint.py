@@ -6,10 +6,10 @@
 __all__ = ['save_checkpoint', 'load_checkpoint']
 
 # %% ../../nbs/runs/checkpoint.ipynb #checkpoint-02
-import os
 from dataclasses import astuple, replace
 from pathlib import Path
 import torch
+from ..machine.files import write_whole
 from .recipe import Recipe, parse_recipe, recipe_text
 from .record import Record
 
@@ -26,10 +26,7 @@ def save_checkpoint(
                  model=begun.model.state_dict(), opt=begun.opt.state_dict(),
                  grads=[p.grad for p in begun.model.parameters()],
                  order=generator and generator.get_state())
-    path = Path(path)
-    half = path.with_name(path.name + '.part')
-    torch.save(state, half)
-    os.replace(half, path)
+    with write_whole(path) as f: torch.save(state, f)
 
 def load_checkpoint(
     path:str|Path, # As `save_checkpoint` wrote it

@@ -9,6 +9,7 @@ __all__ = ['trainers', 'add_options', 'make_parser', 'main']
 import os, sys
 from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, BooleanOptionalAction
 from argparse import RawDescriptionHelpFormatter
+from collections.abc import Iterable
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import fields, replace
 from .. import __version__
@@ -34,8 +35,8 @@ class _Format(ArgumentDefaultsHelpFormatter, RawDescriptionHelpFormatter):
     "Shows defaults, and leaves the lines of the examples as they are"
 
 def add_options(
-    parser,       # `ArgumentParser`
-    leave_out=(), # Names of fields
+    parser:ArgumentParser, # Changed in place
+    leave_out:Iterable=(), # Names of fields
 ):
     "Give `parser` an option for each field of `Recipe`, and one for the data"
     for f in fields(Recipe):
@@ -112,7 +113,7 @@ trainers = dict(shards=(_shards_parser, _write_shards), sweep=(_sweep_parser, _s
 
 # %% ../../nbs/runs/cli.ipynb #0fe0e71a
 def main(
-    argv=None, # Arguments; by default those of the command line
+    argv:list|None=None, # Arguments; by default those of the command line
 ): # Exit status
     "Train as the options say, a row an epoch; `course` and the other `commands` are for a class"
     argv = sys.argv[1:] if argv is None else argv

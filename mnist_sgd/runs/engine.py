@@ -138,7 +138,8 @@ def run(
     params = [p.detach().flatten() for p in model.parameters()]
     how = recipe.lr, begun.dl, recipe.zero_grad, recipe.momentum
     if in_closed_form and isinstance(data, ShardedDigits) and not after_step:
-        epochs = sharded_epochs(recipe.loss, *params, *how, my_rank(), sum_over_ranks)
+        add_up = sum_over_ranks if shared else None
+        epochs = sharded_epochs(recipe.loss, *params, *how, my_rank(), add_up)
     elif shared: epochs = (shared_epoch(model, begun.dl, begun.opt, loss_func) for _ in count())
     elif in_closed_form: epochs = closed_epochs(recipe.loss, *params, *how, after_step=after_step)
     else: epochs = _autograd_epochs(begun, after_step)

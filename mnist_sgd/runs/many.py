@@ -6,9 +6,10 @@
 __all__ = ['run_many']
 
 # %% ../../nbs/runs/many.ipynb #imports
+from collections.abc import Iterable
 from dataclasses import replace
 import torch
-from ..data import session_data
+from ..data import Digits, session_data
 from ..loss import batch_accuracy
 from ..machine.threads import one_thread
 from .closed import closed_epochs, mean_losses
@@ -50,8 +51,8 @@ def _run_group(recipes, data):
 
 @one_thread
 def run_many(
-    recipes,   # `Recipe`s; those that can share their batches are trained together
-    data=None, # `Digits`; by default those that the first recipe's source names
+    recipes:Iterable,      # `Recipe`s; those that can share their batches are trained together
+    data:Digits|None=None, # By default the digits that the first recipe's source names
 ): # A `Run` for each recipe, in order
     "Train all `recipes`, many at once; raises `ValueError` where their devices or sources differ"
     recipes = list(recipes)

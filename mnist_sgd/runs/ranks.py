@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 from ..data import Digits
 from ..machine.threads import one_thread
+from ..many import part_sizes
 from .recipe import Recipe, recipe_text
 from .shards import ShardLoader, checksum
 
@@ -26,7 +27,7 @@ def share(
     size:int,          # Number of processes
 ) -> torch.Tensor:     # Its rows; there may be none
     "The part of a batch that one of `size` processes takes"
-    return rows.tensor_split(size)[rank]
+    return rows.split(part_sizes(len(rows), size))[rank]
 
 # %% ../../nbs/runs/ranks.ipynb #ranks-08
 def sum_over_ranks(
@@ -38,8 +39,8 @@ def sum_over_ranks(
     return numbers
 
 def gather(
-    thing, # Of this process, whatever can be pickled
-) -> list: # Those of all processes, by rank
+    thing:object, # Of this process, whatever can be pickled
+) -> list:        # Those of all processes, by rank
     "What each process has; raises `ConnectionError` where one of them has ended"
     found = [thing]*how_many()
     if is_shared():

@@ -6,8 +6,9 @@
 __all__ = ['Record', 'Run']
 
 # %% ../../nbs/runs/record.ipynb #imports
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import numpy as np
+from .recipe import recipe_text
 
 # %% ../../nbs/runs/record.ipynb #03cfff5d-record
 @dataclass(frozen=True, eq=False)
@@ -17,10 +18,10 @@ class Record:
     train_loss: float  # Mean over the pictures, each when its batch came (epoch 0: all at once)
     valid_loss: float  # Of the whole validation set
     accuracy: float    # Of the whole validation set, from 0 to 1
-    params: tuple      # Copies of the parameters, on the CPU
+    params: tuple = field(repr=False) # Copies of the parameters, on the CPU
 
 # %% ../../nbs/runs/record.ipynb #e2943412
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     "A recipe and what has come of it so far"
     recipe: object          # `Recipe`
@@ -30,6 +31,11 @@ class Run:
     first: object = None    # The `FirstEpoch`, where it was looked at
     broke_at: tuple = ()    # Epoch, batch and loss at which it broke, where it was looked for
     ever_lit: object = None # Which pixels are ever lit, `[784]`, where it is known
+
+    def __repr__(self):
+        last = self.history[-1]
+        return (f'Run of {recipe_text(self.recipe)}: '
+                f'accuracy {last.accuracy:.4f} after epoch {last.epoch}')
 
     @property
     def broken(self):

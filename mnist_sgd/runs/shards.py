@@ -17,7 +17,8 @@ from ..data import Digits
 from ..digits.images import DataError
 from ..digits.shards import read_plan, shard_files, shard_sizes
 from ..digits.sources import offline_rows
-from .closed import closed_grad, mean_losses
+from ..many import part_sizes
+from .closed import mean_losses, signs, slopes, stepper
 
 # %% ../../nbs/runs/shards.ipynb #shards-05
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,7 +72,7 @@ class ShardLoader:
             'shard of its own and an image of each batch; make smaller shards or larger batches')
         self.data, self.batch_size, self.shuffle = data, batch_size, shuffle
         self.generator, self.sizes, self.lanes = torch.Generator().manual_seed(seed), sizes, lanes
-        self.quotas = [len(p) for p in np.array_split(range(batch_size), lanes)]
+        self.quotas = part_sizes(batch_size, lanes)
         self.lane_sizes = [sum(sizes[lane::lanes]) for lane in range(lanes)]
 
     def __len__(self): return max(-(-n//quota) for n, quota in zip(self.lane_sizes, self.quotas))
@@ -91,7 +92,7 @@ class ShardLoader:
             yield torch.from_numpy(mapped)
 
     def _chunks(self, lane, order):
-        "Images and labels of a lane, as bytes, piece by piece"
+        "Images and labels of a lane, as bytes, piece by piece, and their order if they have one"
         numbers = range(len(self.sizes))[lane::self.lanes]
         step = _chunk if self.shuffle else max(self.sizes)
         pieces = [(k, i) for k in numbers for i in range(0, self.sizes[k], step)]
@@ -100,39 +101,54 @@ class ShardLoader:
             pieces = [pieces[i] for i in torch.randperm(len(pieces), generator=g)]
         for number, begin in pieces:
             x, y = (part[begin:begin + step] for part in self._shard(number))
-            if self.shuffle:
-                here = torch.randperm(len(x), generator=g)
-                x[:, 0].sum()                      # read front to back, then put in order
-                x, y = x[here], y[here]
-            yield x, y
+            if self.shuffle: x.view(-1)[::4096].sum()      # read front to back, before any order
+            yield x, y, torch.randperm(len(x), generator=g) if self.shuffle else None
             del x, y                               # or it would stay while the next is made
 
     def _lane(self, lane, order):
-        "Images and labels of a lane, as bytes, in its parts of the batches"
+        "As many whole batches as lie together: images batch by batch, labels of all, as bytes"
         quota, held = self.quotas[lane], None
-        for x, y in self._chunks(lane, order):
-            if held:
-                lacking = quota - len(held[0])
-                held = [torch.cat([a, b[:lacking]]) for a, b in zip(held, (x, y))]
-                x, y = x[lacking:], y[lacking:]
-                if len(held[0]) < quota: continue
-                yield held
-            whole = len(x)//quota*quota
-            yield from zip(x[:whole].split(quota), y[:whole].split(quota)) if whole else ()
-            held = (x[whole:], y[whole:]) if whole < len(x) else None
-        if held: yield held
+        for x, y, here in self._chunks(lane, order):
+            def taken(part, begin, end):
+                return part[begin:end] if here is None else part.index_select(0, here[begin:end])
+            begin = quota - len(held[0]) if held else 0
+            if held: held = [torch.cat([a, taken(b, 0, begin)]) for a, b in zip(held, (x, y))]
+            if begin > len(x): continue
+            if held: yield held[:1], held[1]
+            end = begin + (len(x) - begin)//quota*quota
+            whole = (taken(x, i, i + quota) for i in range(begin, end, quota))
+            if begin < end: yield whole, taken(y, begin, end)
+            held = [taken(part, end, len(x)) for part in (x, y)] if end < len(x) else None
+        if held: yield held[:1], held[1]
+
+    def _size(self, step):
+        "Images of all lanes together in a batch"
+        lanes = zip(self.lane_sizes, self.quotas)
+        return sum(max(0, min(n - step*quota, quota)) for n, quota in lanes)
+
+    def _blocks(self, lane, order):
+        nothing = [torch.empty(0, 784, dtype=torch.uint8)], torch.empty(0, dtype=torch.uint8)
+        mine, steps = chain(self._lane(lane, order), repeat(nothing)), list(range(len(self)))
+        while steps:
+            images, y = next(mine)
+            n = max(1, -(-len(y)//self.quotas[lane]))
+            yield images, y, [self._size(step) for step in steps[:n]]
+            del steps[:n]
 
     def _parts(self, lane, order):
-        nothing = torch.empty(0, 784, dtype=torch.uint8), torch.empty(0, dtype=torch.uint8)
-        mine = chain(self._lane(lane, order), repeat(nothing))
-        for step, (x, y) in zip(range(len(self)), mine):
-            left = (n - step*quota for n, quota in zip(self.lane_sizes, self.quotas))
-            yield x, y, sum(max(0, min(n, quota)) for n, quota in zip(left, self.quotas))
+        for images, y, sizes in self._blocks(lane, order):
+            yield from zip(images, y.split(self.quotas[lane]), sizes)
+
+    def blocks(self,
+        lane:int=0, # Which process asks
+    ) -> Iterator[tuple]: # Each batch's images `[m,784]`, all labels `[M]`, each batch's size
+        "What one process has to do in the next epoch, many batches at a time, as bytes"
+        return self._blocks(lane, self._order())
 
     def parts(self,
         lane:int=0, # Which process asks
     ) -> Iterator[tuple]: # Images `[m,784]`, labels `[m]`, both bytes, and the size of the batch
-        "What one process has to do of each batch of the next epoch"
+        "As `blocks`, batch by batch: images, labels and the size of the batch"
         return self._parts(lane, self._order())
 
     def _floats(self, x, y):
@@ -152,11 +168,7 @@ class ShardLoader:
             yield self._floats(torch.cat(xs), torch.cat(ys))
 
 # %% ../../nbs/runs/shards.ipynb #shards-13
-def _loss_and_gradient(loss, pixels, y, params):
-    "Mean loss and gradient over some images whose `pixels` go up to 255, `[786]`"
-    if not len(pixels): return params.new_zeros(len(params) + 1)
-    z, dw, db = closed_grad(loss, pixels, y, params[:-1]/255, params[-1:])
-    return torch.cat([mean_losses(loss, z, y).view(1), dw/255, db])
+_cached = 512  # Images at a time: as floats, they stay in a processor's own cache
 
 @torch.no_grad()
 def sharded_epochs(
@@ -168,23 +180,38 @@ def sharded_epochs(
     zero_grad:bool=True, # Forget the gradient after each step?
     momentum:float=0.,   # Fraction of the last step that is kept
     lane:int=0,          # Which of its lanes is read here
-    add_up:Callable=lambda sums: sums, # Adds up what all processes have
+    add_up:Callable|None=None, # Adds up what all processes have, in place; none for one process
 ) -> Iterator[torch.Tensor]:  # Mean loss of an epoch, a scalar; it does not end
     "Train a line on shards by the gradient in closed form, an epoch at a time"
-    params, velocity, grads = torch.cat([w, b]), 0, 0
-    floats = w.new_empty(dl.quotas[lane], 784)
+    line, slope, quota = torch.cat([w, b])[None], slopes[loss], dl.quotas[lane]
+    step = stepper(line, lr, zero_grad, momentum, add_up)
+    buffer = w.new_full((min(quota, _cached), 785), 255)  # images, and a pixel for the bias
+    def places(n): return buffer[:n], buffer[:n].T, buffer[:n,:784]
+    full, grad, once = places(len(buffer)), torch.zeros_like(line), w.new_ones(1, 1)
+    def slopes_of(raw, sign, z):
+        images, turned, pixels = full if len(raw) == len(buffer) else places(len(raw))
+        pixels.copy_(raw)                              # bytes become floats
+        return slope(z.addmm_(line, turned, beta=0, alpha=1/255), sign), images
     while True:
-        total = 0.
-        for x, y, n in dl.parts(lane):
-            pixels, y = floats[:len(x)].copy_(x), y.to(w.device).float()
-            sums = add_up(_loss_and_gradient(loss, pixels, y, params).mul_(len(x)/n))
-            total += sums[0]*n
-            grads = sums[1:] if zero_grad else grads + sums[1:]
-            velocity = velocity*momentum + grads if momentum else grads
-            params.sub_(velocity, alpha=lr)
-        w.copy_(params[:-1])
-        b.copy_(params[-1:])
-        yield total/sum(dl.sizes)
+        total = w.new_zeros(1)
+        for parts, y, sizes in dl.blocks(lane):
+            y = y.to(w.device).float()
+            marks, scores = signs[loss](y), w.new_empty(1, len(y))
+            batches = zip(parts, marks.split(quota), scores.split(quota, 1), sizes)
+            for raw, sign, z, n in batches:
+                if len(raw) <= _cached:
+                    dz, images = slopes_of(raw, sign, z)
+                    step(images, dz, 1/255/n)
+                    continue
+                pieces = zip(raw.split(_cached), sign.split(_cached), z.split(_cached, 1))
+                for i, piece in enumerate(pieces):
+                    dz, images = slopes_of(*piece)
+                    grad.addmm_(dz, images, beta=min(i, 1), alpha=1/255/n)
+                step(grad, once, 1)                    # as of one image whose slope is 1
+            total += mean_losses(loss, scores[0], y)*len(y) if len(y) else 0
+        w.copy_(line[0,:-1])
+        b.copy_(line[0,-1:])
+        yield (add_up(total) if add_up else total)[0]/sum(dl.sizes)
 
 @torch.no_grad()
 def loss_over_shards(
@@ -195,7 +222,7 @@ def loss_over_shards(
     lanes:int=1,        # How many there are
 ) -> torch.Tensor:      # `[1]`; all lanes' together are the mean loss over all images
     "The part that one lane's images have in the loss of a model that is not being trained"
-    dl = ShardLoader(data, 4096*lanes, lanes=lanes)
+    dl = ShardLoader(data, 512*lanes, lanes=lanes)
     total = data.valid_y.new_zeros(1)    # a list of losses would pin memory between the batches
     for x, y, n in dl.shares(lane):
         if len(x): total += loss_func(model(x), y)*len(x)

@@ -6,7 +6,7 @@
 __all__ = ['parse_range', 'sweep_recipes', 'sweep', 'check_out', 'write_table', 'accuracy_chart', 'save_sweep']
 
 # %% ../../nbs/runs/sweeps.ipynb #sweeps-02
-import csv, json, os, shutil, zlib
+import csv, json, shutil, zlib
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 import numpy as np
 from ..data import Digits
+from ..machine.files import write_whole
 from .many import run_many
 from .ranks import apart, check_same, gather, how_many, leads, my_rank
 from .recipe import Recipe, recipe_text
@@ -48,11 +49,6 @@ def sweep_recipes(
 # %% ../../nbs/runs/sweeps.ipynb #sweeps-08
 _group = 64  # Models in a matrix
 
-def _write(path, text):
-    half = path.with_name(path.name + '.part')
-    half.write_text(text, encoding='utf-8')
-    os.replace(half, path)
-
 def _row(run:Run):
     "What the table says of a run"
     last, broken = run.history[-1], run.broken
@@ -67,7 +63,7 @@ def _already(kept, plan, n):
     file = kept/'sweep.json'
     if file.exists() and json.loads(file.read_text(encoding='utf-8')) != plan: raise ValueError(
         f'{kept} has the beginning of another sweep: delete that folder, or choose another --out')
-    _write(file, json.dumps(plan))
+    with write_whole(file, 't') as f: json.dump(plan, f)
     files = {k: kept/f'{k:05}.json' for k in range(n)}
     return {k: json.loads(f.read_text(encoding='utf-8')) for k, f in files.items() if f.exists()}
 
@@ -94,7 +90,7 @@ def sweep(
         with apart(): rows_here = [_row(r) for r in run_many(mine, data)]
         for k, rows in zip(now, gather(rows_here)):
             if not leads(): continue
-            _write(Path(kept)/f'{k:05}.json', json.dumps(rows))
+            with write_whole(Path(kept)/f'{k:05}.json', 't') as f: json.dump(rows, f)
             found[k] = rows
             progress(len(rows))
     return [row for k in sorted(found) for row in found[k]]
@@ -118,16 +114,14 @@ def write_table(
     out:Path,  # A file that ends with .csv or .parquet
 ):
     "Write all rows; the file has its name once it is whole"
-    half = out.with_name(out.name + '.part')
     if out.suffix == '.parquet':
         table = import_module('pyarrow').Table.from_pylist(rows)
-        import_module('pyarrow.parquet').write_table(table, half)
-    else:
-        with open(half, 'w', newline='', encoding='utf-8') as f:
-            writer = csv.DictWriter(f, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
-    os.replace(half, out)
+        with write_whole(out) as f: import_module('pyarrow.parquet').write_table(table, f)
+        return
+    with write_whole(out, 't') as f:
+        writer = csv.DictWriter(f, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
 
 def accuracy_chart(
     rows:list, # Dicts, as `sweep` returns them
