@@ -1,59 +1,39 @@
 "The built wheel, alone in an environment with what it requires"
-import copy, csv, json, os, shutil, subprocess, sys, venv
-from collections import Counter
+import copy, json, os, re, shutil, subprocess, sys, venv
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import distribution, distributions
 from urllib.request import urlopen
 import cells, pytest
-from packaging.requirements import Requirement
 from test_claims import older, trained
 from test_project import code_cells, root, tool
 
 pytestmark = pytest.mark.ci
+
+def uv(*args):
+    "What `uv` said"
+    return subprocess.run([sys.executable, '-m', 'uv', *args], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory):
     d = tmp_path_factory.mktemp('wheel')
     source = d/'source'
     shutil.copytree(root, source, ignore=shutil.ignore_patterns('.git', '.venv', '*.egg-info', '__pycache__', 'node_modules', 'build', 'dist', 'tests'))
-    subprocess.run([sys.executable, '-m', 'build', '--wheel', '--outdir', d, source], check=True)
+    uv('build', '-q', '--wheel', '--out-dir', d, source)
     return next(d.glob('*.whl'))
 
-def required(waiting):
-    "The distributions installed here that meet requirements, and all that these require"
-    found, asked, waiting = {}, set(), list(waiting)
-    while waiting:
-        r = Requirement(waiting.pop())
-        dist = found.setdefault(r.name.lower(), distribution(r.name))
-        for extra in {'', *r.extras}:
-            if (r.name, extra) in asked: continue
-            asked.add((r.name, extra))
-            waiting += [need for need in dist.requires or () if (marker := Requirement(need).marker) is None or marker.evaluate(dict(extra=extra))]
-    return found.values()
-
-def link_packages(requirements, site):
-    "Links in the folder `site` to the packages installed here that meet `requirements`, and to nothing else"
-    def files(dist): return [row[0] for row in csv.reader((dist.read_text('RECORD') or '').splitlines())]
-    def top(file): return file.partition('/')[0]
-    shared = Counter(name for dist in distributions() for name in {top(f) for f in files(dist)})
-    for dist in required(requirements):
-        for place in {f if shared[top(f)] > 1 else top(f) for f in files(dist)} - {'..'}:
-            if place.startswith('../') or os.path.lexists(site/place): continue          # programs and data beside the packages
-            (site/place).parent.mkdir(parents=True, exist_ok=True)
-            (site/place).symlink_to(dist.locate_file(place))
-
-def environment(folder, wheel, *more):
-    "Python of a new environment that holds the wheel, what it requires and `more`; it is as here, so that nothing is installed twice"
-    venv.create(folder, symlinks=os.name != 'nt')
-    python = folder/('Scripts' if sys.platform == 'win32' else 'bin')/'python'
-    subprocess.run([sys.executable, '-m', 'pip', '--python', python, 'install', '-q', '--no-deps', wheel], check=True)
-    site, = folder.rglob('site-packages')
-    ours, = distributions(name='mnist_sgd', path=[str(site)])
-    link_packages([*(r for r in ours.requires if 'extra ==' not in r), *more], site)
-    return python
+@pytest.fixture(scope='module')
+def install(wheel):
+    "Function that installs into one environment, in the versions that are here; it returns the environment's Python"
+    env, here = wheel.parent/'env', wheel.parent/'here.txt'
+    here.write_text(re.sub(r'\+\S+', '', uv('pip', 'freeze', '-q', '-p', sys.executable, '--exclude-editable')))   # +cpu: on an index of its own
+    uv('venv', '-q', '-p', sys.executable, env)
+    python = env/('Scripts' if sys.platform == 'win32' else 'bin')/'python'
+    def install(*what):
+        uv('pip', 'install', '-q', '--compile-bytecode', '-p', python, '-c', here, *what)
+        return python
+    return install
 
 @pytest.fixture(scope='module')
-def python(wheel): return environment(wheel.parent/'env', wheel)
+def python(install, wheel): return install(wheel)
 
 def run(python, *args, **more):
     "Run Python with `args` and with `more` in its environment; what it printed"
@@ -75,44 +55,7 @@ def test_every_module(python):
     assert len(names) > 40
     run(python, '-c', f'import importlib\nfor name in {names}: importlib.import_module(name)')
 
-in_place = {'06_learner', '09_beyond'}   # these bind some names again further down, so their cells are repeated in place
-
-def run_fresh(path, folder, kernels):
-    "Run a notebook in a kernel of its own, and its code once more, from the last cell to the first; what went wrong"
-    from jupyter_client import AsyncKernelManager
-    from jupyter_client.kernelspec import KernelSpecManager
-    from nbclient import NotebookClient
-    nb = tool.read(path)
-    code = [c for c in code_cells(nb) if 'default_exp' not in c.source]
-    if tool.name_of(path) in in_place: nb.cells = [twice for c in nb.cells for twice in ([c, copy.copy(c)] if c in code else [c])]
-    else: nb.cells += [copy.copy(c) for c in reversed(code)]
-    nb.cells.insert(0, tool.nbformat.v4.new_code_cell(f'import mnist_sgd\nassert {str(folder.parent)!r} in mnist_sgd.__file__, mnist_sgd.__file__'))
-    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
-    manager = AsyncKernelManager(kernel_name='wheel', kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(kernels)]))
-    try: NotebookClient(nb, timeout=600, km=manager, resources=dict(metadata=dict(path=str(folder)))).execute(env=env, cleanup_kc=True)
-    except Exception as e: return str(e)
-
-@pytest.fixture(scope='module')
-def fresh_runs(request, wheel):
-    "What went wrong in each notebook: a future by path, as many at a time as there are processors"
-    python, kernels = environment(wheel.parent/'kernel', wheel, 'ipykernel'), wheel.parent/'kernels'
-    (kernels/'wheel').mkdir(parents=True)
-    (kernels/'wheel'/'kernel.json').write_text(json.dumps(dict(argv=[str(python), '-m', 'ipykernel_launcher', '-f', '{connection_file}'], display_name='wheel', language='python')))
-    with ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool:
-        asked = [i.callspec.params['path'] for i in request.session.items if 'fresh_runs' in i.fixturenames]
-        def start(path):
-            folder = wheel.parent/path.stem
-            folder.mkdir()
-            return pool.submit(run_fresh, path, folder, kernels)
-        yield {path: start(path) for path in asked}
-
 lessons_and_pages = [p for p in tool.notebooks() if p.parent == tool.nbs]
-
-@pytest.mark.parametrize('path', lessons_and_pages, ids=tool.name_of)
-def test_fresh_kernel(path, fresh_runs):
-    "Each lesson and page runs on the installed package, top to bottom in a kernel of its own, each cell twice"
-    wrong = fresh_runs[path].result()
-    assert wrong is None, wrong
 
 def test_notebooks(python):
     "So does every other notebook, as on an older processor; so do lessons and pages, if test_claims does not run them so"
@@ -145,3 +88,43 @@ def test_console_script(python):
     res = subprocess.run([python.parent/'mnist_sgd', '--source', 'offline', '--epochs', '20'], capture_output=True, text=True)
     rows = [line.split() for line in res.stdout.splitlines()[2:]]
     assert [int(r[0]) for r in rows] == list(range(21)) and rows[1][3] == '0.4956' and float(rows[-1][3]) > .96
+
+in_place = {'06_learner', '09_beyond'}   # these bind some names again further down, so their cells are repeated in place
+
+def run_fresh(path, folder, kernels):
+    "Run a notebook in a kernel of its own, and its code once more, from the last cell to the first; what went wrong"
+    from jupyter_client import AsyncKernelManager
+    from jupyter_client.kernelspec import KernelSpecManager
+    from nbclient import NotebookClient
+    nb = tool.read(path)
+    code = [c for c in code_cells(nb) if 'default_exp' not in c.source]
+    if tool.name_of(path) in in_place: nb.cells = [twice for c in nb.cells for twice in ([c, copy.copy(c)] if c in code else [c])]
+    else: nb.cells += [copy.copy(c) for c in reversed(code)]
+    nb.cells.insert(0, tool.nbformat.v4.new_code_cell(f'import mnist_sgd\nassert {str(folder.parent)!r} in mnist_sgd.__file__, mnist_sgd.__file__'))
+    env = {k: v for k, v in os.environ.items() if k != 'PYTHONPATH'}
+    manager = AsyncKernelManager(kernel_name='wheel', kernel_spec_manager=KernelSpecManager(kernel_dirs=[str(kernels)]))
+    try: NotebookClient(nb, timeout=600, km=manager, resources=dict(metadata=dict(path=str(folder)))).execute(env=env, cleanup_kc=True)
+    except Exception as e: return str(e)
+
+@pytest.fixture(scope='module')
+def fresh_runs(request, install, wheel):
+    """What went wrong in each notebook: a future by path, as many at a time as there are processors
+
+    These tests come last: they need ipykernel, and the tests above want the environment without it.
+    """
+    python, kernels = install(wheel, 'ipykernel'), wheel.parent/'kernels'
+    (kernels/'wheel').mkdir(parents=True)
+    (kernels/'wheel'/'kernel.json').write_text(json.dumps(dict(argv=[str(python), '-m', 'ipykernel_launcher', '-f', '{connection_file}'], display_name='wheel', language='python')))
+    with ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool:
+        asked = [i.callspec.params['path'] for i in request.session.items if 'fresh_runs' in i.fixturenames]
+        def start(path):
+            folder = wheel.parent/path.stem
+            folder.mkdir()
+            return pool.submit(run_fresh, path, folder, kernels)
+        yield {path: start(path) for path in asked}
+
+@pytest.mark.parametrize('path', lessons_and_pages, ids=tool.name_of)
+def test_fresh_kernel(path, fresh_runs):
+    "Each lesson and page runs on the installed package, top to bottom in a kernel of its own, each cell twice"
+    wrong = fresh_runs[path].result()
+    assert wrong is None, wrong
