@@ -1,5 +1,5 @@
 "The built wheel, alone in an environment with what it requires"
-import copy, json, os, re, shutil, subprocess, sys, venv
+import copy, json, os, shutil, subprocess, sys, venv
 from concurrent.futures import ThreadPoolExecutor
 from urllib.request import urlopen
 import cells, pytest
@@ -8,27 +8,22 @@ from test_project import code_cells, root, tool
 
 pytestmark = pytest.mark.ci
 
-def uv(*args):
-    "What `uv` said"
-    return subprocess.run([sys.executable, '-m', 'uv', *args], check=True, stdout=subprocess.PIPE, text=True).stdout
-
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory):
     d = tmp_path_factory.mktemp('wheel')
     source = d/'source'
     shutil.copytree(root, source, ignore=shutil.ignore_patterns('.git', '.venv', '*.egg-info', '__pycache__', 'node_modules', 'build', 'dist', 'tests'))
-    uv('build', '-q', '--wheel', '--out-dir', d, source)
+    subprocess.run([sys.executable, '-m', 'build', '--wheel', '--outdir', d, source], check=True)
     return next(d.glob('*.whl'))
 
 @pytest.fixture(scope='module')
 def install(wheel):
-    "Function that installs into one environment, in the versions that are here; it returns the environment's Python"
-    env, here = wheel.parent/'env', wheel.parent/'here.txt'
-    here.write_text(re.sub(r'\+\S+', '', uv('pip', 'freeze', '-q', '-p', sys.executable, '--exclude-editable')))   # +cpu: on an index of its own
-    uv('venv', '-q', '-p', sys.executable, env)
+    "Function that installs into one environment; it returns the environment's Python"
+    env = wheel.parent/'env'
+    venv.create(env)
     python = env/('Scripts' if sys.platform == 'win32' else 'bin')/'python'
     def install(*what):
-        uv('pip', 'install', '-q', '--compile-bytecode', '-p', python, '-c', here, *what)
+        subprocess.run([sys.executable, '-m', 'pip', '--python', python, 'install', '-q', *what], check=True)
         return python
     return install
 
