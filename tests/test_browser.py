@@ -1,5 +1,7 @@
 "The panels in a real JupyterLab, moved with a real mouse and a real keyboard"
-import json, re, subprocess, sys, time
+import json, re, shutil, subprocess, sys, time
+from contextlib import contextmanager
+from pathlib import Path
 import pytest
 from jupyter_page import browser, chromium, jupyterlab, open_notebook, output_text, root, voila
 from mnist_sgd.data import load_data
@@ -9,8 +11,11 @@ from mnist_sgd.runs.recipe import parse_recipe
 pytestmark = pytest.mark.skipif(chromium is None, reason='no Chromium here: install it, or name it in CHROMIUM')
 
 @pytest.fixture(scope='module')
-def site(tmp_path_factory):
-    with jupyterlab(tmp_path_factory.mktemp('lab')) as url, browser() as b: yield url, b
+def folder(tmp_path_factory): return tmp_path_factory.mktemp('lab')
+
+@pytest.fixture(scope='module')
+def site(folder):
+    with jupyterlab(folder) as url, browser() as b: yield url, b
 
 @pytest.fixture(scope='module')
 def page(site):
@@ -374,47 +379,52 @@ def still_and_live(page):
         const seen = s => [...document.querySelectorAll(s)].some(e => e.offsetParent !== null && e.getBoundingClientRect().height > 10);
         return [seen('.sgd-still'), seen('.mnist-sgd'), document.body.innerText.includes('model not found')] }""")
 
-def test_saved_and_opened_again(site, tmp_path):
+@contextmanager
+def opened(site, folder, name):
+    "A copy of notebook `name`, run and saved: the page with it, and its path; at the end its kernel goes"
+    url, b = site
+    path = (folder/'nbs'/name).with_stem(f'copy_of_{Path(name).stem}')
+    shutil.copy(root/'nbs'/name, path)
+    page = b.new_page(viewport=dict(width=1200, height=900))
+    open_notebook(page, url, path.relative_to(folder/'nbs').as_posix())
+    page.evaluate('window.jupyterapp.commands.execute("docmanager:save")')
+    page.wait_for_function('!window.jupyterapp.shell.currentWidget.context.model.dirty')
+    yield page, path
+    page.evaluate('window.jupyterapp.shell.currentWidget.sessionContext.shutdown()')
+    page.close()
+
+def test_saved_and_opened_again(site, folder):
     "A live panel hides its picture; where the kernel that made it is gone, the picture stands in its place"
-    with jupyterlab(tmp_path) as url:
-        page = site[1].new_page(viewport=dict(width=1200, height=900))
-        open_notebook(page, url, 'panels/init.ipynb')
+    with opened(site, folder, 'panels/init.ipynb') as (page, path):
         page.locator('.mnist-sgd').first.wait_for(state='visible', timeout=30_000)
         page.wait_for_timeout(1000)
         assert still_and_live(page) == [False, True, False]
-        page.evaluate('window.jupyterapp.commands.execute("docmanager:save")')
-        page.evaluate('window.jupyterapp.serviceManager.sessions.shutdownAll()')
+        page.evaluate('window.jupyterapp.shell.currentWidget.sessionContext.shutdown()')
         page.wait_for_timeout(1500)
-        saved = (tmp_path/'nbs'/'panels'/'init.ipynb').read_text(encoding='utf-8')
+        saved = path.read_text(encoding='utf-8')
         assert 'widget-view' in saved and 'sgd-still' in saved
-        page.goto(f'{url}/lab/tree/nbs/panels/init.ipynb?reset')
+        page.goto(f'{site[0]}/lab/tree/nbs/{path.relative_to(folder/"nbs").as_posix()}?reset')
         page.locator('.sgd-still').first.wait_for(state='visible', timeout=60_000)
         page.wait_for_timeout(5000)                      # until the widgets would have been restored
         assert still_and_live(page) == [True, False, False]
-        page.close()
 
 def metadata(nb): return nb['metadata'], [c['metadata'] for c in nb['cells']]
 
 @pytest.mark.parametrize('name', ['misconceptions.ipynb', 'panels/init.ipynb'])
-def test_saving_leaves_no_trace(site, tmp_path, name):
+def test_saving_leaves_no_trace(site, folder, name):
     """Opened, run and saved: no cell's metadata change, and of the notebook's only what `nbdev-clean` takes away again
 
     JupyterLab notes the kernel's name for people and the version of Python. No committed notebook can have the latter
     right on every machine, so neither is committed.
     """
-    with jupyterlab(tmp_path) as url:
-        page = site[1].new_page(viewport=dict(width=1200, height=900))
-        open_notebook(page, url, name)
-        page.evaluate('window.jupyterapp.commands.execute("docmanager:save")')
-        page.wait_for_function('!window.jupyterapp.shell.currentWidget.model.dirty')
-        page.close()
-    saved, committed = (json.loads((folder/'nbs'/name).read_text(encoding='utf-8')) for folder in (tmp_path, root))
+    with opened(site, folder, name) as (_, path): pass
+    saved, committed = (json.loads(p.read_text(encoding='utf-8')) for p in (path, root/'nbs'/name))
     assert any(c.get('execution_count') for c in saved['cells'])       # it was run, and this is what was saved
     assert metadata(saved)[1] == metadata(committed)[1]
     changed = {k for k in saved['metadata'] if saved['metadata'][k] != committed['metadata'].get(k)}
     assert changed == {'kernelspec', 'language_info'}
-    subprocess.run(['nbdev-clean', '--fname', str(tmp_path/'nbs'/name)], check=True, capture_output=True, cwd=root)
-    assert metadata(json.loads((tmp_path/'nbs'/name).read_text(encoding='utf-8'))) == metadata(committed)
+    subprocess.run(['nbdev-clean', '--fname', str(path)], check=True, capture_output=True, cwd=root)
+    assert metadata(json.loads(path.read_text(encoding='utf-8'))) == metadata(committed)
 
 def test_converted(site, tmp_path):
     "`nbconvert --execute` makes a page with the picture in it, without a network"

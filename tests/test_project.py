@@ -1,6 +1,5 @@
 "The repository agrees with itself: version, badges, README, links, notebooks' outputs"
-import ast, copy, json, os, re, shutil, subprocess, sys
-from concurrent.futures import ThreadPoolExecutor
+import ast, json, os, re, shutil, subprocess, sys
 from importlib.metadata import requires, version
 from pathlib import Path
 import pytest
@@ -113,29 +112,3 @@ def test_clean_and_export_change_nothing(tmp_path):
     after = files(copy)
     assert sorted(after) == sorted(before)
     assert not [str(p) for p in before if after[p] != before[p]]
-
-in_place = {'06_learner', '09_beyond'}   # these bind some names again further down, so their cells are repeated in place
-
-def run_fresh(path, folder):
-    "Run a notebook in a kernel of its own, and its code once more, from the last cell to the first; what went wrong"
-    from nbclient import NotebookClient
-    nb = tool.read(path)
-    code = [c for c in code_cells(nb) if 'default_exp' not in c.source]
-    if tool.name_of(path) in in_place: nb.cells = [twice for c in nb.cells for twice in ([c, copy.copy(c)] if c in code else [c])]
-    else: nb.cells += [copy.copy(c) for c in reversed(code)]
-    try: NotebookClient(nb, timeout=600, kernel_name='python3', resources=dict(metadata=dict(path=str(folder)))).execute()
-    except Exception as e: return str(e)
-
-@pytest.fixture(scope='module')
-def fresh_runs(request, tmp_path_factory):
-    "What went wrong in each notebook: a future by path, as many at a time as there are processors"
-    with ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool:
-        asked = [i.callspec.params['path'] for i in request.session.items if 'fresh_runs' in i.fixturenames]
-        yield {path: pool.submit(run_fresh, path, tmp_path_factory.mktemp('fresh')) for path in asked}
-
-@pytest.mark.ci
-@pytest.mark.parametrize('path', [p for p in tool.notebooks() if p.parent == tool.nbs], ids=tool.name_of)
-def test_fresh_kernel(path, fresh_runs):
-    "Each lesson and page runs top to bottom in a kernel of its own, each cell twice; test_wheel runs the rest"
-    wrong = fresh_runs[path].result()
-    assert wrong is None, wrong
