@@ -42,7 +42,10 @@ def javascript(code, **values):
 @needs_node
 @pytest.mark.parametrize('seed', seeds)
 def test_generator(seed):
-    "`nn.Linear`'s first weights and two orders: every bit; normal numbers to 5e-7"
+    """`nn.Linear`'s first weights and two orders: every bit; normal numbers to 5e-7
+
+    For old processors torch's kernels round an angle of up to 2 pi before its cosine, which a length of up to 6 multiplies.
+    """
     js = javascript('''const { Generator, uniform, randn, randperm } = await import("./generator.js");
         const fresh = () => new Generator(given.seed), [a, b, c] = [fresh(), fresh(), fresh()];
         return { linear: [...uniform(a, 784, -(784**-.5), 784**-.5), ...uniform(a, 1, -(784**-.5), 784**-.5)],
@@ -53,7 +56,7 @@ def test_generator(seed):
     assert torch.equal(linear, mine) if fused else (linear - mine).abs().max() < 4e-9
     g = fresh()
     normal = torch.cat([torch.empty(n).normal_(generator=g) for n in (784, 1, 1, 50, 15)])
-    assert (normal - torch.tensor(js['normal'])).abs().max() < 5e-7
+    assert (normal - torch.tensor(js['normal'])).abs().max() < (5e-7 if fused else 3e-6)
     g = fresh()
     assert all(torch.equal(torch.randperm(12396, generator=g), torch.tensor(order)) for order in js['orders'])
 @needs_node
