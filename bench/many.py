@@ -97,7 +97,8 @@ def main():
     with tempfile.TemporaryDirectory() as d:
         some = shards.draw_images(0, 8192)
         whole, half, few = (write_shards(f'{d}/{n}', n, some) for n in (images, images//2, 100_000))
-        runs = {'1 process': ('ours', 1, whole), '2 processes': ('ours', 2, whole), '2 processes that exchange nothing': ('apart', 2, whole), '2 processes, DistributedDataParallel': ('ddp', 2, whole),
+        runs = {'1 process': ('ours', 1, whole), '2 processes': ('ours', 2, whole),
+                '2 processes that exchange nothing': ('apart', 2, whole), '2 processes, DistributedDataParallel': ('ddp', 2, whole),
                 '1 process, half of the images and of the batch': ('ours', 1, half, 4096)}
         found = [{name: measure(*way) for name, way in runs.items()} for _ in range(rounds)]
         table.say(f'\n## A line on {images:,} images in shards, batch 8,192\n\n| what | ms a step | speed, in ratio to 1 process | must be |\n| --- | ---: | ---: | --- |')

@@ -1,8 +1,10 @@
 "What a chart is labelled with can be read: nothing below 9 points, at the size at which a page shows it"
 import ast, io, re
 from base64 import b64decode
+from importlib import import_module
+from pkgutil import iter_modules
 from xml.etree import ElementTree
-import pytest
+import mnist_sgd.panels, pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
@@ -46,8 +48,7 @@ def names():
     return names
 
 def test_every_panel_is_here(names):
-    from mnist_sgd.panels import beyond, data, grad, init, learner, live, loop, loss, many, optimizer, sweep
-    modules = beyond, data, grad, init, learner, live, loop, loss, many, optimizer, sweep
+    modules = [import_module(f'mnist_sgd.panels.{m.name}') for m in iter_modules(mnist_sgd.panels.__path__)]
     kinds = {n for m in modules for n in m.__all__ if isinstance(getattr(m, n), type) and issubclass(getattr(m, n), Panel)}
     assert kinds <= {*make}
 
