@@ -50,7 +50,12 @@ def epochs_of_ddp(data, recipe):
             opt.step()
     return epoch
 
-ways = dict(ours=epochs_of_ours, apart=epochs_apart, ddp=epochs_of_ddp)
+def epochs_by_gloo(data, recipe):
+    "As on several machines: gloo carries the sums"
+    os.environ['LOCAL_WORLD_SIZE'] = '0'
+    return epochs_of_ours(data, recipe)
+
+ways = dict(ours=epochs_of_ours, gloo=epochs_by_gloo, apart=epochs_apart, ddp=epochs_of_ddp)
 
 def times_of(f, n):
     "Seconds of `n` calls, shortest first"
@@ -98,6 +103,7 @@ def main():
         some = shards.draw_images(0, 8192)
         whole, half, few = (write_shards(f'{d}/{n}', n, some) for n in (images, images//2, 100_000))
         runs = {'1 process': ('ours', 1, whole), '2 processes': ('ours', 2, whole),
+                '2 processes, by gloo': ('gloo', 2, whole),
                 '2 processes that exchange nothing': ('apart', 2, whole), '2 processes, DistributedDataParallel': ('ddp', 2, whole),
                 '1 process, half of the images and of the batch': ('ours', 1, half, 4096)}
         found = [{name: measure(*way) for name, way in runs.items()} for _ in range(rounds)]
@@ -107,11 +113,13 @@ def main():
         for name in runs:
             ms = median(lambda r: 1e3*r[name]['epoch']/steps)
             table.say(f'| {name} | {ms:.2f} | {median(lambda r: r["1 process"]["epoch"]/r[name]["epoch"]):.2f} | {must.get(name, "")} |')
-        two, ddp, small = '2 processes', '2 processes, DistributedDataParallel', '1 process, half of the images and of the batch'
+        two, gloo, ddp, small = '2 processes', '2 processes, by gloo', '2 processes, DistributedDataParallel', '1 process, half of the images and of the batch'
         table.say(f'\n- Against DistributedDataParallel: {median(lambda r: r[ddp]["epoch"]/r[two]["epoch"]):.2f} times as fast (must be 1 or more).')
         table.say(f'- Weak scaling: two processes on twice the images take {median(lambda r: r[two]["epoch"]/r[small]["epoch"]):.2f} times as long as one.')
-        table.say(f'- An exchange of {numbers["linear"]} numbers ({4*numbers["linear"]:,} bytes, the gradient) between two processes takes {median(lambda r: 1e6*statistics.median(r[two]["wire"])):.0f} microseconds at the median '
-                  f'on this machine, {median(lambda r: 1e6*r[two]["wire"][0]):.0f} at best, and one in ten takes over {median(lambda r: 1e6*r[two]["wire"][180]):.0f}.')
+        for name, carrier in ((two, 'a mesh'), (gloo, 'gloo')):
+            def microseconds(place): return round(median(lambda r: 1e6*r[name]['wire'][place]))
+            table.say(f'- A sum of {numbers["linear"]} numbers ({4*numbers["linear"]:,} bytes, the gradient) over two processes by {carrier} takes '
+                      f'{microseconds(100)} microseconds at the median on this machine, {microseconds(0)} at best, and one in ten takes over {microseconds(180)}.')
 
         data = open_shards(few)
         x = torch.cat([x for x, _, _ in ShardLoader(data, 8192).shares()])

@@ -35,7 +35,8 @@ def sum_over_ranks(
 ) -> torch.Tensor:        # Their sums over all processes
     "Add up what all processes have; raises `ConnectionError` where one of them has ended"
     if is_shared():
-        with _answers('share of the batch'): dist.all_reduce(numbers, group=_training_group())
+        with _answers('share of the batch'):
+            dist.all_reduce(numbers, group=_training_group(numbers))
     return numbers
 
 def gather(
@@ -51,7 +52,7 @@ def gather(
 def _answers(what):
     "Raise `ConnectionError` where another process is not there to give its `what`"
     try: yield
-    except RuntimeError as e:
+    except (RuntimeError, OSError) as e:
         raise ConnectionError('Another process of this run has ended or does not answer, so its '
                               f'{what} is missing. Start the run again.') from e
 
@@ -84,11 +85,15 @@ def leads() -> bool:
 _patience = timedelta(seconds=25)  # How long a step waits for the others
 _groups = {}
 
-def _training_group():
-    "All processes, with less patience than while they start"
-    world = dist.group.WORLD
-    if world not in _groups: _groups[world] = dist.new_group(timeout=_patience)
-    return _groups[world]
+def _training_group(numbers):
+    "All processes, with less patience than while they start; a mesh for few `numbers` on one machine"
+    from mnist_sgd.runs.mesh import Mesh, mesh_group
+    near = os.environ.get('LOCAL_WORLD_SIZE') == str(dist.get_world_size())
+    meshed = near and numbers.is_cpu and numbers.nbytes <= Mesh.longest
+    group = dist.group.WORLD, meshed
+    if group not in _groups:
+        _groups[group] = (mesh_group if meshed else dist.new_group)(timeout=_patience)
+    return _groups[group]
 
 @one_thread
 def shared_epoch(

@@ -168,7 +168,7 @@ class ShardLoader:
             yield self._floats(torch.cat(xs), torch.cat(ys))
 
 # %% ../../nbs/runs/shards.ipynb #shards-13
-_cached = 512  # Images at a time: as floats, they stay in a processor's own cache
+_cached = 256  # Images at a time: as floats, they stay in a processor's own cache
 
 @torch.no_grad()
 def sharded_epochs(
