@@ -116,6 +116,21 @@ def test_fastai_waits():
     res = subprocess.run([sys.executable, '-c', without_fastai, *names], cwd=root, capture_output=True, text=True)
     assert res.returncode == 0, res.stderr[-2000:]
 
+without_matplotlib = '''
+import base64, sys
+from mnist_sgd.live import Lab
+lab = Lab('lr=1, epochs=2')
+lab.run()
+png = base64.b64decode(lab._repr_mimebundle_()['image/png'])
+assert png[:4] == b'\\x89PNG' and len(png) > 10_000
+assert 'matplotlib' not in sys.modules, 'it is here'
+'''
+
+def test_matplotlib_waits():
+    "The lab draws its charts as SVG, and has the picture that stays in the notebook drawn by a process that ends"
+    res = subprocess.run([sys.executable, '-c', without_matplotlib], cwd=root, env=os.environ | {'MNIST_SGD_DATA': 'offline'}, capture_output=True, text=True)
+    assert res.returncode == 0, res.stderr[-2000:]
+
 @cache
 def functions(file):
     "First line, last line and name of each function and method in a file, but for nested ones"

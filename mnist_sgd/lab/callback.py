@@ -8,7 +8,7 @@ __all__ = ['FitPicture', 'live_callback']
 # %% ../../nbs/lab/callback.ipynb #imports
 import torch
 from ..data import TensorLoader
-from .picture import run_figure, run_svg
+from .picture import run_figure, run_png, run_svg
 from ..loss import batch_accuracy
 from ..runs.recipe import Recipe, recipe_text
 from ..runs.record import Record, Run
@@ -17,7 +17,7 @@ from ..widgets.panel import Panel
 # %% ../../nbs/lab/callback.ipynb #9bc2ff17
 class FitPicture(Panel):
     "Loss, accuracy and weights of a run that somebody else makes"
-    svg, figure = staticmethod(run_svg), staticmethod(run_figure)
+    svg, figure, png = map(staticmethod, (run_svg, run_figure, run_png))
 
     def __init__(self): super().__init__({})
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, fields, replace
 import ipywidgets as w
 from ..data import Digits, session_data
 from .parts import broken_text, challenges, control_rows, recipe_controls, runs_table
-from .picture import run_figure, run_svg
+from .picture import run_figure, run_png, run_svg
 from ..runs.engine import pick_device, run
 from ..runs.recipe import Recipe, parse_recipe, recipe_text
 from ..runs.record import Run
@@ -74,7 +74,7 @@ class Training(Panel):
         recipe:Recipe, # What is about to be trained
     ): pass            # Called before the first record
 
-    svg, figure = staticmethod(run_svg), staticmethod(run_figure)
+    svg, figure, png = map(staticmethod, (run_svg, run_figure, run_png))
 
     def summary(self, run:Run) -> str:
         "What came of `run`, in a sentence"

@@ -4,16 +4,15 @@
 
 # %% auto #0
 __all__ = ['dashes', 'signed_png', 'colour_png', 'Curve', 'Bars', 'Table', 'Chart', 'chart_svg', 'draw_chart', 'side_by_side',
-           'charts_figure']
+           'charts_figure', 'charts_base64']
 
 # %% ../../nbs/widgets/charts.ipynb #imports
-import html, io, math
+import html, io, math, pickle, subprocess, sys
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 import numpy as np
-from matplotlib.figure import Figure
-from .page import inks, roles
+from .page import figure_base64, inks, roles
 
 # %% ../../nbs/widgets/charts.ipynb #signed-png
 _ends = roles['seven'], '#f7f7f7', roles['three']
@@ -346,10 +345,29 @@ def side_by_side(
 def charts_figure(
     charts:Sequence, # `Chart`s
     title:str='',    # Of them all
-) -> Figure:
+) -> object:         # matplotlib `Figure`
     "The same on paper"
+    from matplotlib.figure import Figure
     rows, columns = -(-len(charts)//3), min(len(charts), 3)
     fig = Figure((10*columns/3, 2.8*rows), layout='constrained')
     for i, chart in enumerate(charts, 1): draw_chart(fig.add_subplot(rows, columns, i), chart)
     if title: fig.suptitle(title, fontsize=10)
     return fig
+
+_elsewhere = """import pickle, sys
+sys.path[:] = pickle.load(sys.stdin.buffer)
+from mnist_sgd.widgets.charts import charts_figure, figure_base64
+print(figure_base64(charts_figure(*pickle.load(sys.stdin.buffer))))"""
+
+def charts_base64(
+    charts:Sequence, # `Chart`s
+    title:str='',    # Of them all
+) -> str:            # A PNG, in base64
+    "`charts_figure` as text; a process that ends draws it, for matplotlib would keep its 35 MB here"
+    if 'matplotlib.figure' not in sys.modules:
+        import cloudpickle                             # what pickles a notebook's own classes, too
+        asked = pickle.dumps(sys.path) + cloudpickle.dumps((charts, title))
+        try: return subprocess.run([sys.executable, '-c', _elsewhere], input=asked, check=True,
+                                   capture_output=True).stdout.decode().strip()
+        except (OSError, subprocess.SubprocessError): pass     # no processes here
+    return figure_base64(charts_figure(charts, title))

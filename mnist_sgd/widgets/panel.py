@@ -71,12 +71,18 @@ class Panel:
     def on_busy(self, is_busy:bool): pass     # Called when work starts and when it ends
     def on_finished(self, state:object): pass # Called when work ended by itself
 
+    def png(self,
+        state:object, # The last that `work` yielded
+    ) -> str:
+        "Figure of a state as a PNG in base64"
+        return figure_base64(self.figure(state))
+
     def svg(self,
         state:object, # The last that `work` yielded
     ) -> str:
         "HTML of a state: its figure, unless a subclass can draw faster"
-        png = figure_base64(self.figure(state))
-        return (f'<img alt="{html.escape(self.summary(state))}" src="data:image/png;base64,{png}" '
+        return (f'<img alt="{html.escape(self.summary(state))}" '
+                f'src="data:image/png;base64,{self.png(state)}" '
                 'style="max-width:100%">')
 
     @property
@@ -210,7 +216,7 @@ class Panel:
         view, is_live = {'application/vnd.jupyter.widget-view+json': view}, live_frontend()
         if _end_older(self) and is_live: _show_before(view)    # at once: it shows that it works
         state = self.run() if self.state is None else self.state
-        png, words = figure_base64(self.figure(state)), self.summary(state)
+        png, words = self.png(state), self.summary(state)
         picture = {'image/png': png, 'text/plain': words}
         return ({'text/html': still_html(png, words)} if is_live else view) | picture
 
