@@ -1823,6 +1823,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                  'mnist_sgd/panels/live.py'),
                                        'mnist_sgd.panels.live.Mystery.figure': ( 'panels/live.html#mystery.figure',
                                                                                  'mnist_sgd/panels/live.py'),
+                                       'mnist_sgd.panels.live.Mystery.png': ('panels/live.html#mystery.png', 'mnist_sgd/panels/live.py'),
                                        'mnist_sgd.panels.live.Mystery.summary': ( 'panels/live.html#mystery.summary',
                                                                                   'mnist_sgd/panels/live.py'),
                                        'mnist_sgd.panels.live.Mystery.svg': ('panels/live.html#mystery.svg', 'mnist_sgd/panels/live.py'),

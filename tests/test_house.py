@@ -118,16 +118,18 @@ def test_fastai_waits():
 
 without_matplotlib = '''
 import base64, sys
+from mnist_sgd.data import load_data
 from mnist_sgd.live import Lab
-lab = Lab('lr=1, epochs=2')
-lab.run()
-png = base64.b64decode(lab._repr_mimebundle_()['image/png'])
-assert png[:4] == b'\\x89PNG' and len(png) > 10_000
+from mnist_sgd.panels.live import Mystery
+for panel in (Lab('lr=1, epochs=2'), Mystery(load_data())):
+    panel.run()
+    png = base64.b64decode(panel._repr_mimebundle_()['image/png'])
+    assert png[:4] == b'\\x89PNG' and len(png) > 10_000
 assert 'matplotlib' not in sys.modules, 'it is here'
 '''
 
 def test_matplotlib_waits():
-    "The lab draws its charts as SVG, and has the picture that stays in the notebook drawn by a process that ends"
+    "The panels of lesson 07 draw their charts as SVG, and have the picture that stays in the notebook drawn by a process that ends"
     res = subprocess.run([sys.executable, '-c', without_matplotlib], cwd=root, env=os.environ | {'MNIST_SGD_DATA': 'offline'}, capture_output=True, text=True)
     assert res.returncode == 0, res.stderr[-2000:]
 

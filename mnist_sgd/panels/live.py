@@ -7,12 +7,12 @@ __all__ = ['Mystery']
 
 # %% ../../nbs/panels/live.ipynb #imports
 from collections.abc import Iterator
-from matplotlib.figure import Figure
 from ..data import Digits
 from ..lab.picture import weights_chart
 from ..runs.recipe import Recipe
 from ..runs.steps import first_epoch
-from ..widgets.charts import Chart, chart_svg, charts_figure, Curve, side_by_side
+from ..widgets.charts import Chart, chart_svg, charts_base64, charts_figure
+from ..widgets.charts import Curve, side_by_side
 from ..widgets.controls import slider, switch
 from ..widgets.panel import Panel
 
@@ -48,9 +48,13 @@ class Mystery(Panel):
         batch, shuffle, _ = state
         return side_by_side(map(chart_svg, self.charts(state)), batch=batch, shuffle=shuffle)
 
-    def figure(self, state:tuple) -> Figure:
-        "The charts on paper"
+    def figure(self, state:tuple) -> object:
+        "The charts on paper, a matplotlib `Figure`"
         return charts_figure(self.charts(state))
+
+    def png(self, state:tuple) -> str:
+        "The same in base64, without loading matplotlib into this process"
+        return charts_base64(self.charts(state))
 
     def summary(self, state:tuple) -> str:
         "What the slider shows, in a sentence"
