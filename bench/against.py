@@ -2,12 +2,14 @@
 
 OLD_REV is a revision of this repository; it is unpacked into a temporary folder. Each build has processes of its own, which
 take turns, so that a noisy machine disturbs both alike; one thread; medians. The time is that of the process on the CPU, and
-the last column has the ratio by the clock as well. Images: those that MNIST_SGD_DATA names, else the built-in ones.
+the last column has the ratio by the clock as well. With --lab, both builds' bench/panel.py takes turns as well, in a browser, ten
+minutes; the table is kept in bench/RESULTS.md. Images: those that MNIST_SGD_DATA names, else the built-in ones.
 """
-import os, statistics, subprocess, sys, tarfile, tempfile
+import os, re, shutil, statistics, subprocess, sys, tarfile, tempfile
 from argparse import ArgumentParser
+from itertools import chain
 from pathlib import Path
-from run import machine
+from tables import keep, machine, processor
 
 root = Path(__file__).resolve().parent.parent
 
@@ -119,16 +121,40 @@ def measure(old, new, quick):
     for name, (before, after, ratio) in (('private', private), ('share of all (PSS)', share)):
         yield f'| memory after 20 more runs, {name}, MB | {before:.0f} | {after:.0f} | {ratio:.2f} | | {"350" if name == "private" else ""} |'
 
+panel_rows = {'one key press to changed pixels': 0.7, '30 events in a second, 40 epochs: last event to final curve': 0.6}
+
+def in_browser(build):
+    "Milliseconds of each of `panel_rows`, as the build's own bench/panel.py measures them"
+    res = subprocess.run([sys.executable, 'bench/panel.py', '--quick'], env=environment(build), cwd=build, capture_output=True, text=True, check=True)
+    return [float(re.search(rf'\| {row}.*?\| (\d+) ms', res.stdout)[1]) for row in panel_rows]
+
+def measure_lab(old, new):
+    "The lab's lines of the table"
+    times = [[in_browser(build) for build in (old, new)] for _ in range(3)]
+    for i, (row, most) in enumerate(panel_rows.items()):
+        before, after = (statistics.median(t[side][i] for t in times) for side in (0, 1))
+        yield f'| lab: {row}, ms | {before:.0f} | {after:.0f} | | {after/before:.2f} | {most} |'
+
 def main():
     parser = ArgumentParser(description=__doc__)
     parser.add_argument('old', help='revision to compare with')
     parser.add_argument('--quick', action='store_true', help='fewer repeats')
+    parser.add_argument('--lab', action='store_true', help='also the lab in a browser')
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder)/'old.tar'
         subprocess.run(['git', 'archive', '-o', archive, args.old], cwd=root, check=True)
         with tarfile.open(archive) as tar: tar.extractall(Path(folder)/'old', filter='data')
-        print(f'Against {args.old}, on {machine()}.\n', flush=True)
-        for line in measure(Path(folder)/'old', root, args.quick): print(line, flush=True)
+        copies = [Path(folder)/name for name in ('old', 'new')]
+        lines = [f'{machine()}. Written by `python bench/against.py {args.old}{" --quick" if args.quick else ""}{" --lab" if args.lab else ""}`.\n']
+        print(lines[0], flush=True)
+        found = [measure(copies[0], root, args.quick)]
+        if args.lab:                                           # panel.py writes a table, so into a copy
+            shutil.copytree(root, copies[1], ignore=shutil.ignore_patterns('.git', 'node_modules', '.venv'))
+            found.append(measure_lab(*copies))
+        for line in chain(*found):
+            print(line, flush=True)
+            lines.append(line)
+    keep('RESULTS.md', f'Against {args.old}, on {processor()}', '\n'.join(lines))
 
 if __name__ == '__main__': main()

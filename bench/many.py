@@ -5,8 +5,8 @@ The shards hold the same 8,192 digits over and over: how long a step takes does 
 """
 import json, os, statistics, subprocess, sys, tempfile, time
 from argparse import ArgumentParser
-from pathlib import Path
-from run import Table, machine, paired
+from run import paired, Table
+from tables import keep, machine, processor
 import torch
 from mnist_sgd.data import Digits
 from mnist_sgd.digits import shards
@@ -97,7 +97,7 @@ def main():
     args = parser.parse_args()
     if args.way: return work(args)
     images, rounds, table = (200_000, 2, Table()) if args.quick else (1_000_000, 5, Table())
-    table.say(f'# Several processes, and shards\n\n{machine()}. Written by `python bench/many.py{" --quick" if args.quick else ""}`. '
+    table.say(f'{machine()}. Written by `python bench/many.py{" --quick" if args.quick else ""}`. '
               f'Load of the machine when it began: {os.getloadavg()[0]:.1f} (on a quiet one it is below 0.5).')
     with tempfile.TemporaryDirectory() as d:
         some = shards.draw_images(0, 8192)
@@ -138,6 +138,6 @@ def main():
     table.say('\n| numbers | Gbit/s | machines, by bytes alone | machines, with 20 microseconds a message |\n| ---: | ---: | ---: | ---: |')
     for step, n in ((line, 785), (net, 23_581)):
         for gigabits in (1, 100): table.say(f'| {n:,} | {gigabits} | {machines(step, n, gigabits*1e9):,} | {machines(step, n, gigabits*1e9, 20e-6):,} |')
-    (Path(__file__).parent/'MANY.md').write_text('\n'.join(table.lines).strip() + '\n', encoding='utf-8')
+    keep('MANY.md', f'Several processes, and shards, on {processor()}', '\n'.join(table.lines))
 
 if __name__ == '__main__': main()

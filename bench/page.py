@@ -7,7 +7,7 @@ import json, statistics, subprocess, sys, tempfile, time
 from argparse import ArgumentParser
 from dataclasses import asdict
 from pathlib import Path
-from run import machine
+from tables import machine
 import torch
 
 root = Path(__file__).resolve().parent.parent

@@ -12,6 +12,7 @@ import nbformat
 root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root/'tests'))
 from jupyter_page import browser, jupyterlab, open_notebook
+from tables import keep, machine, processor
 
 cells = ['import os, threading, time, torch\nfrom mnist_sgd.live import Lab\nfrom mnist_sgd.panels.live import Mystery\nlab = Lab("lr=1, epochs=40")\nlab',
          'mystery = Mystery(lab.data)\nmystery',
@@ -73,7 +74,7 @@ def measure(page, quick):
     def ask(code): return page.evaluate(ask_kernel, code)
     def numbers(code): return [float(x) for x in ask(f'print(*{code})').split()]
     def line(recipe):
-        box = page.locator('.mnist-sgd input[type=text]').first
+        box = page.locator('.mnist-sgd').first.get_by_label('recipe')
         box.fill(recipe); box.press('Enter')
         page.wait_for_function(settled, arg=recipe, polling=20, timeout=120_000)
     rows, rng = [], random.Random(0)
@@ -143,14 +144,10 @@ def main():
         page.locator('.mnist-sgd [data-recipe]').first.wait_for(timeout=60_000)
         page.wait_for_timeout(3000)
         rows = measure(page, quick)
-    versions = ', '.join(f'{p} {version(p)}' for p in ('ipywidgets', 'ipykernel', 'jupyterlab', 'torch'))
-    title, name = f'## ipywidgets {version("ipywidgets").split(".")[0]}', root/'bench/PANEL.md'
-    table = '\n'.join([title, '', versions + (', quick' if quick else ''), '', '| what | measured | must reach |', '| --- | --- | --- |',
-                       *(f'| {" | ".join(r)} |' for r in rows), ''])
-    print(table)
-    head = '# How the lab feels under a hand\n\nWritten by `python bench/panel.py`: medians, in a headless Chromium, all in one run.\n'
-    old = name.read_text().split('\n## ')[1:] if name.exists() else []
-    kept = [f'## {part.strip()}\n' for part in old if not f'## {part}'.startswith(title + '\n')]
-    name.write_text('\n'.join([head, *sorted([*kept, table])]))
+    versions = ', '.join(f'{p} {version(p)}' for p in ('ipywidgets', 'ipykernel', 'jupyterlab'))
+    text = '\n'.join([f'{versions}; {machine()}. Written by `python bench/panel.py{" --quick" if quick else ""}`: medians, in a headless Chromium, all in one run.',
+                      '', '| what | measured | must reach |', '| --- | --- | --- |', *(f'| {" | ".join(r)} |' for r in rows)])
+    print(text)
+    keep('PANEL.md', f'How the lab feels under a hand: ipywidgets {version("ipywidgets").split(".")[0]}, on {processor()}', text)
 
 if __name__ == '__main__': main()

@@ -5,10 +5,9 @@ Epochs are timed twenty at a stretch, as a run has them: the first after other w
 One thread, unless a row says otherwise. "Source's loop" is the loop as the well-known notebooks have it: fastai's `DataLoader` (the
 one that `from fastai.vision.all import *` brings) over a list of pairs, `nn.Linear`, a loss with autograd, a hand-made optimizer.
 """
-import io, os, platform, statistics, subprocess, sys, time, warnings
+import io, os, statistics, subprocess, sys, time, warnings
 for name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS'): os.environ[name] = '1'
 from argparse import ArgumentParser
-from pathlib import Path
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
@@ -24,6 +23,7 @@ from mnist_sgd.loss import batch_accuracy, mnist_loss
 from mnist_sgd.optimizer import BasicOptim, train_epoch
 from mnist_sgd.runs.recipe import Recipe
 from mnist_sgd.runs.many import run_many
+from tables import keep, machine, processor
 
 torch.set_num_threads(1)
 warnings.filterwarnings('ignore')
@@ -140,19 +140,12 @@ def processes(table, named, n):
         rt, rm = (statistics.median(r[name][i]/r[first][i] for r in runs) for i in (0, 1))
         table.say(f'| {name} | {t:.2f} | {rt:.2f} | {mb:.0f} | {rm:.2f} |')
 
-def machine():
-    cpu = platform.processor() or platform.machine()
-    if Path('/proc/cpuinfo').exists():
-        cpu = next((l.split(':')[1].strip() for l in Path('/proc/cpuinfo').read_text().splitlines() if l.startswith('model name')), cpu)
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else 'none: the rows for a GPU are skipped'
-    return f'{cpu}, {os.cpu_count()} cores, 1 thread; GPU {gpu}; Python {platform.python_version()}, torch {torch.__version__}'
-
 def main():
     parser = ArgumentParser(description=__doc__)
     parser.add_argument('--quick', action='store_true', help='fewer repeats and smaller sizes: under a minute')
     quick = parser.parse_args().quick
     n, table, data = (5 if quick else 25), Table(), load_data('offline')
-    table.say(f'# How fast\n\n{machine()}. Written by `python bench/run.py{" --quick" if quick else ""}`.')
+    table.say(f'{machine()}. Written by `python bench/run.py{" --quick" if quick else ""}`.')
 
     source, ours = source_epoch(data), TensorLoader(data.train_x, data.train_y)
     table.block('Training an epoch, without validation', 'ms an epoch', "the source's loop", source, {
@@ -213,8 +206,6 @@ def main():
     processes(table, {'import torch': 'import torch', 'import the lessons (data to optimizer)': 'import mnist_sgd.optimizer',
                       'import the engine': 'import mnist_sgd.runs.engine', 'import the lab': 'import mnist_sgd.live',
                       'the first curve, 20 epochs': curve, 'import fastai, for comparison': 'import fastai.learner'}, 3 if quick else 7)
-    path = Path(__file__).parent/'RESULTS.md'
-    _, *against = path.read_text(encoding='utf-8').partition('\n# Against')       # of bench/against.py
-    path.write_text('\n'.join(table.lines).strip() + '\n' + ''.join(against), encoding='utf-8')
+    keep('RESULTS.md', f'How fast, on {processor()}', '\n'.join(table.lines))
 
 if __name__ == '__main__': main()

@@ -52,7 +52,7 @@ def gather(
 def _answers(what):
     "Raise `ConnectionError` where another process is not there to give its `what`"
     try: yield
-    except (RuntimeError, OSError) as e:
+    except RuntimeError as e:
         raise ConnectionError('Another process of this run has ended or does not answer, so its '
                               f'{what} is missing. Start the run again.') from e
 
@@ -86,7 +86,7 @@ _patience = timedelta(seconds=25)  # How long a step waits for the others
 _groups = {}
 
 def _training_group(numbers):
-    "All processes, with less patience than while they start; a mesh for few `numbers` on one machine"
+    "All processes, with less patience than while they start; a mesh for few numbers on one machine"
     from mnist_sgd.runs.mesh import Mesh, mesh_group
     near = os.environ.get('LOCAL_WORLD_SIZE') == str(dist.get_world_size())
     meshed = near and numbers.is_cpu and numbers.nbytes <= Mesh.longest
@@ -170,5 +170,6 @@ def join() -> str: # Name of this process's device, such as 'cpu' or 'cuda:1'
 def leave():
     "Part from the other processes, if there are any"
     if is_shared():
+        for group in _groups.values(): getattr(group, 'shutdown', bool)()
         _groups.clear()
         dist.destroy_process_group()

@@ -168,7 +168,7 @@ class ShardLoader:
             yield self._floats(torch.cat(xs), torch.cat(ys))
 
 # %% ../../nbs/runs/shards.ipynb #shards-13
-_cached = 256  # Images at a time: as floats, they stay in a processor's own cache
+_cached = 256  # Images at a time: as floats, they stay in a core's own cache
 
 @torch.no_grad()
 def sharded_epochs(
@@ -185,7 +185,8 @@ def sharded_epochs(
     "Train a line on shards by the gradient in closed form, an epoch at a time"
     line, slope, quota = torch.cat([w, b])[None], slopes[loss], dl.quotas[lane]
     step = stepper(line, lr, zero_grad, momentum, add_up)
-    buffer = w.new_full((min(quota, _cached), 785), 255)  # images, and a pixel for the bias
+    most = quota if quota <= 2*_cached else _cached  # images at a time
+    buffer = w.new_full((most, 785), 255)          # images, and a pixel for the bias
     def places(n): return buffer[:n], buffer[:n].T, buffer[:n,:784]
     full, grad, once = places(len(buffer)), torch.zeros_like(line), w.new_ones(1, 1)
     def slopes_of(raw, sign, z):
@@ -199,11 +200,11 @@ def sharded_epochs(
             marks, scores = signs[loss](y), w.new_empty(1, len(y))
             batches = zip(parts, marks.split(quota), scores.split(quota, 1), sizes)
             for raw, sign, z, n in batches:
-                if len(raw) <= _cached:
+                if len(raw) <= most:
                     dz, images = slopes_of(raw, sign, z)
                     step(images, dz, 1/255/n)
                     continue
-                pieces = zip(raw.split(_cached), sign.split(_cached), z.split(_cached, 1))
+                pieces = zip(raw.split(most), sign.split(most), z.split(most, 1))
                 for i, piece in enumerate(pieces):
                     dz, images = slopes_of(*piece)
                     grad.addmm_(dz, images, beta=min(i, 1), alpha=1/255/n)

@@ -354,7 +354,9 @@ def charts_figure(
     if title: fig.suptitle(title, fontsize=10)
     return fig
 
-_elsewhere = """import pickle, sys
+_elsewhere = """import sys
+sys.path[:] = filter(None, sys.path)
+import pickle
 sys.path[:] = pickle.load(sys.stdin.buffer)
 from mnist_sgd.widgets.charts import charts_figure, figure_base64
 print(figure_base64(charts_figure(*pickle.load(sys.stdin.buffer))))"""
@@ -363,11 +365,14 @@ def charts_base64(
     charts:Sequence, # `Chart`s
     title:str='',    # Of them all
 ) -> str:            # A PNG, in base64
-    "`charts_figure` as text; a process that ends draws it, for matplotlib would keep its 35 MB here"
-    if 'matplotlib.figure' not in sys.modules:
-        import cloudpickle                             # what pickles a notebook's own classes, too
-        asked = pickle.dumps(sys.path) + cloudpickle.dumps((charts, title))
-        try: return subprocess.run([sys.executable, '-c', _elsewhere], input=asked, check=True,
-                                   capture_output=True).stdout.decode().strip()
-        except (OSError, subprocess.SubprocessError): pass     # no processes here
+    "`charts_figure` as text, drawn in a short-lived process: matplotlib would keep its memory here"
+    if 'matplotlib' not in sys.modules:
+        import cloudpickle                             # a notebook's own classes, too
+        try:
+            asked = pickle.dumps([*filter(None, sys.path)]) + cloudpickle.dumps((charts, title))
+            res = subprocess.run([sys.executable, '-c', _elsewhere], input=asked, check=True,
+                                 capture_output=True, timeout=60)
+            *_, png = res.stdout.decode().split()      # whatever else was said there
+            if png.startswith('iVBOR'): return png
+        except Exception: pass                         # not to be drawn there, so draw it here
     return figure_base64(charts_figure(charts, title))

@@ -74,7 +74,7 @@ class Panel:
     def png(self,
         state:object, # The last that `work` yielded
     ) -> str:
-        "Figure of a state as a PNG in base64"
+        "Figure of a state as a PNG in base64; to be replaced together with `figure`"
         return figure_base64(self.figure(state))
 
     def svg(self,
