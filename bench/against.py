@@ -9,7 +9,7 @@ import os, re, shutil, statistics, subprocess, sys, tarfile, tempfile
 from argparse import ArgumentParser
 from itertools import chain
 from pathlib import Path
-from tables import keep, machine, processor
+from tables import machine, processor, Table
 
 root = Path(__file__).resolve().parent.parent
 
@@ -146,15 +146,13 @@ def main():
         subprocess.run(['git', 'archive', '-o', archive, args.old], cwd=root, check=True)
         with tarfile.open(archive) as tar: tar.extractall(Path(folder)/'old', filter='data')
         copies = [Path(folder)/name for name in ('old', 'new')]
-        lines = [f'{machine()}. Written by `python bench/against.py {args.old}{" --quick" if args.quick else ""}{" --lab" if args.lab else ""}`.\n']
-        print(lines[0], flush=True)
+        table = Table()
+        table.say(f'{machine()}. Written by `python bench/against.py {args.old}{" --quick" if args.quick else ""}{" --lab" if args.lab else ""}`.\n')
         found = [measure(copies[0], root, args.quick)]
         if args.lab:                                           # panel.py writes a table, so into a copy
             shutil.copytree(root, copies[1], ignore=shutil.ignore_patterns('.git', 'node_modules', '.venv'))
             found.append(measure_lab(*copies))
-        for line in chain(*found):
-            print(line, flush=True)
-            lines.append(line)
-    keep('RESULTS.md', f'Against {args.old}, on {processor()}', '\n'.join(lines))
+        for line in chain(*found): table.say(line)
+    table.keep('RESULTS.md', f'Against {args.old}, on {processor()}')
 
 if __name__ == '__main__': main()

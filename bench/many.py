@@ -5,8 +5,7 @@ The shards hold the same 8,192 digits over and over: how long a step takes does 
 """
 import json, os, statistics, subprocess, sys, tempfile, time
 from argparse import ArgumentParser
-from run import paired, Table
-from tables import keep, machine, processor
+from tables import machine, paired, processor, Table
 import torch
 from mnist_sgd.data import Digits
 from mnist_sgd.digits import shards
@@ -17,6 +16,7 @@ from mnist_sgd.runs.engine import make_model, run
 from mnist_sgd.runs.recipe import Recipe
 from mnist_sgd.runs.shards import ShardLoader, open_shards, sharded_epochs
 
+torch.set_num_threads(1)
 numbers = dict(linear=785, net=23_581)
 
 def write_shards(folder, images, some):
@@ -138,6 +138,6 @@ def main():
     table.say('\n| numbers | Gbit/s | machines, by bytes alone | machines, with 20 microseconds a message |\n| ---: | ---: | ---: | ---: |')
     for step, n in ((line, 785), (net, 23_581)):
         for gigabits in (1, 100): table.say(f'| {n:,} | {gigabits} | {machines(step, n, gigabits*1e9):,} | {machines(step, n, gigabits*1e9, 20e-6):,} |')
-    keep('MANY.md', f'Several processes, and shards, on {processor()}', '\n'.join(table.lines))
+    table.keep('MANY.md', f'Several processes, and shards, on {processor()}')
 
 if __name__ == '__main__': main()

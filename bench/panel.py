@@ -12,7 +12,7 @@ import nbformat
 root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root/'tests'))
 from jupyter_page import browser, jupyterlab, open_notebook
-from tables import keep, machine, processor
+from tables import machine, processor, Table
 
 cells = ['import os, threading, time, torch\nfrom mnist_sgd.live import Lab\nfrom mnist_sgd.panels.live import Mystery\nlab = Lab("lr=1, epochs=40")\nlab',
          'mystery = Mystery(lab.data)\nmystery',
@@ -145,9 +145,10 @@ def main():
         page.wait_for_timeout(3000)
         rows = measure(page, quick)
     versions = ', '.join(f'{p} {version(p)}' for p in ('ipywidgets', 'ipykernel', 'jupyterlab'))
-    text = '\n'.join([f'{versions}; {machine()}. Written by `python bench/panel.py{" --quick" if quick else ""}`: medians, in a headless Chromium, all in one run.',
-                      '', '| what | measured | must reach |', '| --- | --- | --- |', *(f'| {" | ".join(r)} |' for r in rows)])
-    print(text)
-    keep('PANEL.md', f'How the lab feels under a hand: ipywidgets {version("ipywidgets").split(".")[0]}, on {processor()}', text)
+    table = Table()
+    table.say(f'{versions}; {machine()}. Written by `python bench/panel.py{" --quick" if quick else ""}`: medians, in a headless Chromium, all in one run.')
+    table.say('\n| what | measured | must reach |\n| --- | --- | --- |')
+    for row in rows: table.say(f'| {" | ".join(row)} |')
+    table.keep('PANEL.md', f'How the lab feels under a hand: ipywidgets {version("ipywidgets").split(".")[0]}, on {processor()}')
 
 if __name__ == '__main__': main()

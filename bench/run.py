@@ -23,37 +23,10 @@ from mnist_sgd.loss import batch_accuracy, mnist_loss
 from mnist_sgd.optimizer import BasicOptim, train_epoch
 from mnist_sgd.runs.recipe import Recipe
 from mnist_sgd.runs.many import run_many
-from tables import keep, machine, processor
+from tables import machine, processor, Table, timed
 
 torch.set_num_threads(1)
 warnings.filterwarnings('ignore')
-
-
-def timed(f, stretch=1):
-    "Seconds for one call of `f`, the mean of `stretch` in a row"
-    start = time.perf_counter()
-    for _ in range(stretch): f()
-    return (time.perf_counter() - start)/stretch
-
-def paired(reference, others, n, stretch=1):
-    "Times of `reference` and of `others`, `{name: function}`, in turn: `{name: (median seconds, median ratio to the reference)}`"
-    for f in (reference, *others.values()): f()
-    times = [[timed(f, stretch) for f in (reference, *others.values())] for _ in range(n)]
-    ref = [t[0] for t in times]
-    rows = {name: (statistics.median(t[i] for t in times), statistics.median(t[i]/t[0] for t in times)) for i, name in enumerate(others, 1)}
-    return statistics.median(ref), rows
-
-class Table:
-    "Rows as they come, printed and kept"
-    def __init__(self): self.lines = []
-    def say(self, line=''): self.lines.append(line); print(line, flush=True)
-    def block(self, title, unit, reference_name, reference, others, n, scale=1e3, targets={}):
-        ref, rows = paired(reference, others, *((max(3, n//3), 20) if unit == 'ms an epoch' else (n, 1)))
-        self.say(f'\n## {title}\n\n| what | {unit} | ratio to the first row | must be |\n| --- | ---: | ---: | --- |')
-        self.say(f'| {reference_name} | {scale*ref:.2f} | 1 | |')
-        for name, (t, ratio) in rows.items(): self.say(f'| {name} | {scale*t:.2f} | {ratio:.3g} | {targets.get(name, "")} |')
-        return rows
-
 
 def pairs(x, y, loader):
     "Batches of 256 from a list of pairs"
@@ -206,6 +179,6 @@ def main():
     processes(table, {'import torch': 'import torch', 'import the lessons (data to optimizer)': 'import mnist_sgd.optimizer',
                       'import the engine': 'import mnist_sgd.runs.engine', 'import the lab': 'import mnist_sgd.live',
                       'the first curve, 20 epochs': curve, 'import fastai, for comparison': 'import fastai.learner'}, 3 if quick else 7)
-    keep('RESULTS.md', f'How fast, on {processor()}', '\n'.join(table.lines))
+    table.keep('RESULTS.md', f'How fast, on {processor()}')
 
 if __name__ == '__main__': main()
