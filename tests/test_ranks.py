@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest, torch
 from mnist_sgd.data import load_data
 from mnist_sgd.runs.engine import run
+from mnist_sgd.runs.processes import forked
 from mnist_sgd.runs.recipe import parse_recipe
 
 pytestmark = pytest.mark.ci
@@ -29,10 +30,10 @@ def launch(*args, before=(), **env):
     return subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 def torchrun(folder, size, code, *args, wait=True):
-    "`size` processes that run `program`, then `code`"
+    "`size` processes that run `program`, then `code`; unless one is to be killed, they are forked, which saves the imports"
     file = folder/'program.py'
     file.write_text(program + code, encoding='utf-8')
-    p = launch('--standalone', f'--nproc-per-node={size}', file, *args)
+    p = launch('--standalone', f'--nproc-per-node={size}', *(forked if wait else []), file, *args)
     if not wait: return p
     return p, p.communicate(timeout=300)[0]
 

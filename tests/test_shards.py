@@ -7,6 +7,7 @@ from mnist_sgd.digits import shards
 from mnist_sgd.optimizer import train_epoch
 from mnist_sgd.runs.engine import start
 from mnist_sgd.runs.many import run_many
+from mnist_sgd.runs.processes import forked
 from mnist_sgd.runs.recipe import Recipe, parse_recipe
 from mnist_sgd.runs.shards import ShardLoader, open_shards
 from mnist_sgd.runs.sweeps import sweep_recipes
@@ -41,7 +42,7 @@ def test_each_reads_its_own(tmp_path, size):
             if number % size != rank:
                 for file in shards.shard_files(tmp_path/str(rank), number): file.unlink()
     (tmp_path/'program.py').write_text(on_shards, encoding='utf-8')
-    p = launch('--standalone', f'--nproc-per-node={size}', tmp_path/'program.py', tmp_path, *recipes)
+    p = launch('--standalone', f'--nproc-per-node={size}', *forked, tmp_path/'program.py', tmp_path, *recipes)
     said = p.communicate(timeout=300)[0]
     assert p.returncode == 0, said
     data = open_shards(whole)

@@ -1,8 +1,13 @@
 "The built wheel, alone in an environment with what it requires"
-import copy, json, os, shutil, subprocess, sys, venv
+import copy, json, os, shutil, subprocess, sys, venv, zipfile
 from concurrent.futures import ThreadPoolExecutor
+from email import message_from_string
+from importlib.metadata import distribution
+from pathlib import Path
 from urllib.request import urlopen
 import cells, pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from test_claims import older, trained
 from test_project import code_cells, root, tool
 
@@ -16,19 +21,50 @@ def wheel(tmp_path_factory):
     subprocess.run([sys.executable, '-m', 'build', '--wheel', '--outdir', d, source], check=True)
     return next(d.glob('*.whl'))
 
+def needs_of(told, extras=()):
+    "Of what a distribution says it requires, what holds here and for `extras`"
+    return [r for r in map(Requirement, told or []) if not r.marker or any(r.marker.evaluate(dict(extra=e)) for e in ('', *extras))]
+
+def required(needs):
+    "The distributions here that meet `needs`, with all that these need"
+    found, asked = {}, list(needs)
+    while asked:
+        need = asked.pop()
+        key = canonicalize_name(need.name), *sorted(need.extras)
+        if key not in found:
+            found[key] = distribution(need.name)
+            asked += needs_of(found[key].requires, need.extras)
+    return found.values()
+
 @pytest.fixture(scope='module')
 def install(wheel):
-    "Function that installs into one environment; it returns the environment's Python"
+    """Function that installs into one environment; it returns the environment's Python
+
+    What is required is taken over from here, file by file, by links (pip needs minutes to unpack it once more), and
+    `pip check` finds out whether the wheel's own requirements are met by that.
+    """
     env = wheel.parent/'env'
     venv.create(env)
     python = env/('Scripts' if sys.platform == 'win32' else 'bin')/'python'
-    def install(*what):
-        subprocess.run([sys.executable, '-m', 'pip', '--python', python, 'install', '-q', '--no-compile', *what], check=True)
+    def pip(*args): subprocess.run([sys.executable, '-m', 'pip', '--python', python, *args], check=True)
+    there = Path(subprocess.run([python, '-c', 'import sysconfig; print(sysconfig.get_path("purelib"))'], capture_output=True, text=True, check=True).stdout.strip())
+    def install(told):
+        for dist in required(needs_of(told)):
+            for file in dist.files:
+                source, place = Path(dist.locate_file(file)), there/file
+                if '..' in file.parts or place.exists() or not source.is_file(): continue
+                place.parent.mkdir(parents=True, exist_ok=True)
+                try: os.link(source, place)
+                except OSError: shutil.copy2(source, place)
+        pip('check')
         return python
+    pip('install', '-q', '--no-deps', '--no-index', wheel)
     return install
 
 @pytest.fixture(scope='module')
-def python(install, wheel): return install(wheel)
+def python(install, wheel):
+    with zipfile.ZipFile(wheel) as z: told = next(z.read(n).decode() for n in z.namelist() if n.endswith('.dist-info/METADATA'))
+    return install(message_from_string(told).get_all('Requires-Dist'))
 
 def run(python, *args, **more):
     "Run Python with `args` and with `more` in its environment; what it printed"
@@ -107,7 +143,7 @@ def fresh_runs(request, install, wheel):
 
     These tests come last: they need ipykernel, and the tests above want the environment without it.
     """
-    python, kernels = install(wheel, 'ipykernel'), wheel.parent/'kernels'
+    python, kernels = install(['ipykernel']), wheel.parent/'kernels'
     (kernels/'wheel').mkdir(parents=True)
     (kernels/'wheel'/'kernel.json').write_text(json.dumps(dict(argv=[str(python), '-m', 'ipykernel_launcher', '-f', '{connection_file}'], display_name='wheel', language='python')))
     with ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool:

@@ -121,6 +121,7 @@ def _contents(f, name, archives):
             kind = _kind_of_zip(raw)
             if kind != 'zip': yield Found(name, kind, raw)
             f = io.BytesIO(raw)
+        if kind in ('tar', 'zip') and not archives: yield Found(name, 'archive', b'')
         for inner, stream in _members(f, kind) if archives else ():
             inner = f'{name}/{inner}'.lstrip('/')
             if _is_wanted(inner, name): yield from _contents(stream, inner, archives)
@@ -131,7 +132,7 @@ def _contents(f, name, archives):
 def found_in(
     path:Path,           # A file or folder
     archives:bool=False, # Look into the archives in a folder?
-): # Each `Found`, and the `DataError` of each damaged file
+): # Each `Found`, an archive that stays shut among them, and the `DataError` of each damaged file
     "All that may hold digits"
     is_folder = path.is_dir()
     files = files_in(path, path.resolve().name) if is_folder else [(path.name, path)]
@@ -441,10 +442,11 @@ def _tried(make):
     except DataError as e: return e
 
 def _candidates(path, archives):
-    "Rows, or the `DataError` in their place, of each set; pieces of others; all other errors"
-    images, pieces, damage, errors = {}, [], [], []
+    "Rows of each good set; pieces of others; all errors; is there an archive left to look into?"
+    images, pieces, damage, errors, is_left = {}, [], [], [], False
     for f in found_in(path, archives):
         if isinstance(f, DataError): damage.append(f)
+        elif f.kind == 'archive': is_left = True
         elif f.kind == 'image': images.setdefault(_as_digit(f.name)[0], []).append(f)
         else:
             read = _tried(lambda: read_pieces(f))
@@ -455,7 +457,8 @@ def _candidates(path, archives):
     sets = [_tried(lambda: image_rows(fs, inside(root))) for root, fs in images.items()]
     sets += [_tried(lambda: rows_of(parts, inside(at))) for at, parts in _array_sets(pieces)]
     good = [s for s in sets if not isinstance(s, DataError)]
-    return good, pieces, damage + [s for s in sets if isinstance(s, DataError)] + errors
+    bad = [s for s in sets if isinstance(s, DataError)]
+    return good, pieces, damage + bad + errors, is_left
 
 def _incomplete(path, pieces):
     "The `DataError` for a folder or file that has only some of MNIST"
@@ -485,8 +488,8 @@ def read_rows(
 ) -> np.ndarray: # uint8 `[14434,784]`, folder by folder as in `sizes`
     "The rows of MNIST_SAMPLE from MNIST in any form; raises `DataError`"
     for archives in (False, True):                        # archives in a folder come second
-        rows, pieces, errors = _candidates(path, archives)
-        if rows: break
+        rows, pieces, errors, is_left = _candidates(path, archives)
+        if rows or not is_left: break
     if any(not np.array_equal(r, rows[0]) for r in rows):
         raise DataError(f"{path} holds more than one MNIST, and they differ: "
                         "name the folder of one")
