@@ -73,7 +73,6 @@ def damaged(path, *words):
     with pytest.raises(DataError) as e: load_data('mnist', path)
     assert all(w in str(e.value) for w in words), str(e.value)
     assert cached() == [], 'something half-made was left behind'
-    with pytest.raises(DataError): load_data('auto', path)  # what was named is never silently replaced
     return str(e.value)
 
 def replace(path, raw): path.unlink(); path.write_bytes(raw)
@@ -97,6 +96,15 @@ def test_flipped_bytes_in_archive(archive, tmp_path):
     raw = bytearray(archive.read_bytes()); raw[len(raw)//2:len(raw)//2 + 50] = bytes(50)
     (tmp_path/'bad.tgz').write_bytes(raw)
     damaged(tmp_path/'bad.tgz', 'again')
+@pytest.mark.parametrize('what', ['nowhere', 'empty', 'page.tgz', 'half.tgz', 'part'])
+def test_never_silently_replaced(archive, tmp_path, what):
+    "What was named and cannot be used is an error, and not a reason to take other images"
+    (tmp_path/'empty').mkdir()
+    (tmp_path/'page.tgz').write_bytes(b'<html>not found</html>')
+    (tmp_path/'half.tgz').write_bytes(archive.read_bytes()[:1 << 20])
+    write(tmp_path/'part/train/3/1.png', png(np.arange(784, dtype=np.uint8)))
+    for source in ('auto', 'mnist'):
+        with pytest.raises(DataError): load_data(source, tmp_path/what)
 def test_no_picture(copy):
     replace(copy/'train/7/100.png', b'no picture')
     damaged(copy, 'train/7/100.png', 'not an image', 'again')
