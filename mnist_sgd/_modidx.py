@@ -2528,6 +2528,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                      'mnist_sgd/widgets/panel.py'),
                                          'mnist_sgd.widgets.panel.Panel._draw': ( 'widgets/panel.html#panel._draw',
                                                                                   'mnist_sgd/widgets/panel.py'),
+                                         'mnist_sgd.widgets.panel.Panel._png': ( 'widgets/panel.html#panel._png',
+                                                                                 'mnist_sgd/widgets/panel.py'),
                                          'mnist_sgd.widgets.panel.Panel._repr_mimebundle_': ( 'widgets/panel.html#panel._repr_mimebundle_',
                                                                                               'mnist_sgd/widgets/panel.py'),
                                          'mnist_sgd.widgets.panel.Panel._set': ( 'widgets/panel.html#panel._set',

@@ -52,6 +52,7 @@ class Panel:
         import ipywidgets as w
         self.controls, self.turn = controls, Turn()
         self.state = self.error = None                 # of the last turn
+        self._pictured = None, ''                      # a state, and its PNG
         self._setter = None                            # thread that sets controls, all at once
         self._lock = threading.RLock()                 # one turn at a time, whichever thread
         self.worker = Worker()
@@ -77,12 +78,20 @@ class Panel:
         "Figure of a state as a PNG in base64; to be replaced together with `figure`"
         return figure_base64(self.figure(state))
 
+    def _png(self, state):
+        "`png` of a state, drawn once for the page and for the saved notebook"
+        kept, png = self._pictured
+        if kept is not state:
+            png = self.png(state)
+            self._pictured = state, png
+        return png
+
     def svg(self,
         state:object, # The last that `work` yielded
     ) -> str:
         "HTML of a state: its figure, unless a subclass can draw faster"
         return (f'<img alt="{html.escape(self.summary(state))}" '
-                f'src="data:image/png;base64,{self.png(state)}" '
+                f'src="data:image/png;base64,{self._png(state)}" '
                 'style="max-width:100%">')
 
     @property
@@ -216,7 +225,7 @@ class Panel:
         view, is_live = {'application/vnd.jupyter.widget-view+json': view}, live_frontend()
         if _end_older(self) and is_live: _show_before(view)    # at once: it shows that it works
         state = self.run() if self.state is None else self.state
-        png, words = self.png(state), self.summary(state)
+        png, words = self._png(state), self.summary(state)
         picture = {'image/png': png, 'text/plain': words}
         return ({'text/html': still_html(png, words)} if is_live else view) | picture
 
