@@ -26,6 +26,7 @@ html_theme = 'furo'
 html_static_path = ['_source/_static']
 html_css_files = ['site.css']
 html_copy_source = html_show_sourcelink = html_show_sphinx = html_show_copyright = False
+html_use_index = html_domain_indices = False           # no page links there: the search finds more
 html_math_renderer = 'mathml'
 
 

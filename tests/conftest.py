@@ -22,11 +22,6 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker('ci'): item.add_marker(pytest.mark.skip(reason='slow: run pytest --ci'))
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config):
-    "`-n auto` is one more than there are processors: a quarter of the time, a test waits for a browser or another process"
-    return (os.cpu_count() or 1) + 1
-
 def pytest_configure(config): config.addinivalue_line('markers', 'ci: slow checks, run with --ci')
 
 # The installed package

@@ -6,7 +6,12 @@ from mnist_sgd.runs.processes import why_not
 
 pytestmark = [pytest.mark.ci, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 
-program = '''
+noticing = '''
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)   # a shell that puts us into the background has it ignored
+'''
+
+program = noticing + '''
 import os, time
 from mnist_sgd.runs.processes import on_processes
 print(*on_processes(2, os.getpid), flush=True)
@@ -32,8 +37,8 @@ def test_none_stays(how):
     while any(map(is_there, pids)) and time.monotonic() < until: time.sleep(.1)
     assert not any(map(is_there, pids))
 
-beside = '''
-import signal, threading, time
+beside = noticing + '''
+import threading, time
 from multiprocessing import Pipe
 from mnist_sgd.runs.processes import Crew
 ends, crew = Pipe(), Crew.__new__(Crew)          # of one member, which never answers

@@ -8,17 +8,14 @@ __all__ = ['FitPicture', 'live_callback']
 # %% ../../nbs/lab/callback.ipynb #imports
 import torch
 from ..data import TensorLoader
-from .picture import run_figure, run_png, run_svg
+from .picture import RunPanel
 from ..loss import batch_accuracy
 from ..runs.recipe import Recipe, recipe_text
 from ..runs.record import Record, Run
-from ..widgets.panel import Panel
 
 # %% ../../nbs/lab/callback.ipynb #9bc2ff17
-class FitPicture(Panel):
+class FitPicture(RunPanel):
     "Loss, accuracy and weights of a run that somebody else makes"
-    svg, figure, png = map(staticmethod, (run_svg, run_figure, run_png))
-
     def __init__(self): super().__init__({})
 
     def show(self,

@@ -12,16 +12,15 @@ from dataclasses import asdict, fields, replace
 import ipywidgets as w
 from ..data import Digits, session_data
 from .parts import broken_text, challenges, control_rows, recipe_controls, runs_table
-from .picture import run_figure, run_png, run_svg
+from .picture import RunPanel, run_svg
 from ..runs.engine import pick_device, run
 from ..runs.recipe import Recipe, parse_recipe, recipe_text
 from ..runs.record import Run
 from ..runs.steps import broken_at, diagnose, first_epoch, sample
 from ..widgets.controls import choice
-from ..widgets.panel import Panel
 
 # %% ../../nbs/lab/lab.ipynb #e0de5fb9
-class Training(Panel):
+class Training(RunPanel):
     "A panel that trains what its controls say; the controls are the fields of a `Recipe`"
     def __init__(self,
         recipe:str|Recipe='lr=1, epochs=20', # Where to start, maybe as a text
@@ -73,8 +72,6 @@ class Training(Panel):
     def on_started(self,
         recipe:Recipe, # What is about to be trained
     ): pass            # Called before the first record
-
-    svg, figure, png = map(staticmethod, (run_svg, run_figure, run_png))
 
     def summary(self, run:Run) -> str:
         "What came of `run`, in a sentence"

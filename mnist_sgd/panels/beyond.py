@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 import torch
 import ipywidgets as w
-from matplotlib.figure import Figure
 from ..beyond import digit_epochs
 from ..runs.rounding import OtherOrder
-from ..widgets.charts import Chart, chart_svg, charts_figure, Curve
-from ..widgets.charts import side_by_side, signed_png, Table
+from ..widgets.charts import Chart, Curve, signed_png, Table
 from ..widgets.controls import slider
-from ..widgets.panel import Panel
+from ..widgets.panel import ChartPanel
 
 # %% ../../nbs/panels/beyond.ipynb #22c69520-units
 def _units_png(weights, cols=6):
@@ -26,7 +24,7 @@ def _units_png(weights, cols=6):
     tiles[:len(weights), :8, :8] = weights.nan_to_num().reshape(-1, 8, 8)
     return signed_png(tiles.reshape(-1, cols, 9, 9).transpose(1, 2).reshape(-1, cols*9).numpy())
 
-class DigitsPanel(Panel):
+class DigitsPanel(ChartPanel):
     "Sliders for hidden units and lr; accuracy, confusion matrix and what the first layer looks for"
     def __init__(self):
         super().__init__(dict(hidden=slider(30, 0, 100, 1, 'hidden units'),
@@ -41,12 +39,8 @@ class DigitsPanel(Panel):
                 Chart('row: what it is; column: taken for', table=table),
                 Chart('what the first layer looks for', image=_units_png(state['weights']))]
 
-    def svg(self, state:dict) -> str:
-        svgs = map(chart_svg, self.charts(state))
-        return side_by_side(svgs, hidden=state['hidden'], lr=f'{state["lr"]:g}',
-                            epoch=len(state['accs']) - 1)
-
-    def figure(self, state:dict) -> Figure: return charts_figure(self.charts(state))
+    def marks(self, state:dict) -> dict:
+        return dict(hidden=state['hidden'], lr=f'{state["lr"]:g}', epoch=len(state['accs']) - 1)
 
     @staticmethod
     def summary(state:dict) -> str:
@@ -69,7 +63,7 @@ def two_computers(
         states.append(state)
     return states
 
-class ComputersPanel(Panel):
+class ComputersPanel(ChartPanel):
     "The accuracy of one run on two computers, calm or near the edge"
     def __init__(self):
         lrs = [('calm: 1', 1.), ('at the edge: 1.58', 1.58)]
@@ -89,11 +83,7 @@ class ComputersPanel(Panel):
         return [Chart(f"accuracy at lr {state['lr']:g}, twice", curves,
                       x_name='epoch', x_end=len(state['here']) - 1)]
 
-    def svg(self, state:dict) -> str:
-        svgs = map(chart_svg, self.charts(state))
-        return side_by_side(svgs, lr=f'{state["lr"]:g}', order=state['order'])
-
-    def figure(self, state:dict) -> Figure: return charts_figure(self.charts(state))
+    def marks(self, state:dict) -> dict: return dict(lr=f'{state["lr"]:g}', order=state['order'])
 
     def summary(self, state:dict) -> str:
         "How far the two runs part, in a sentence"

@@ -11,13 +11,12 @@ from ..data import Digits
 from ..lab.picture import weights_chart
 from ..runs.recipe import Recipe
 from ..runs.steps import first_epoch
-from ..widgets.charts import Chart, chart_svg, charts_base64, charts_figure
-from ..widgets.charts import Curve, side_by_side
+from ..widgets.charts import Chart, Curve
 from ..widgets.controls import slider, switch
-from ..widgets.panel import Panel
+from ..widgets.panel import ChartPanel
 
 # %% ../../nbs/panels/live.ipynb #136855e1
-class Mystery(Panel):
+class Mystery(ChartPanel):
     "A slider through the batches of the first epoch, and the switch that solves the case"
     def __init__(self,
         data:Digits, # Its first epoch is looked at, in both orders
@@ -43,18 +42,7 @@ class Mystery(Panel):
                       low=1e-4, high=10., log=True, **axis),
                 weights_chart(first.params[batch], self.ever_lit)]
 
-    def svg(self, state:tuple) -> str:
-        "The charts on a page"
-        batch, shuffle, _ = state
-        return side_by_side(map(chart_svg, self.charts(state)), batch=batch, shuffle=shuffle)
-
-    def figure(self, state:tuple) -> object:
-        "The charts on paper, a matplotlib `Figure`"
-        return charts_figure(self.charts(state))
-
-    def png(self, state:tuple) -> str:
-        "The same in base64, without loading matplotlib into this process"
-        return charts_base64(self.charts(state))
+    def marks(self, state:tuple) -> dict: return dict(batch=state[0], shuffle=state[1])
 
     def summary(self, state:tuple) -> str:
         "What the slider shows, in a sentence"

@@ -13,7 +13,7 @@ from dataclasses import replace
 import ipywidgets as w
 from matplotlib.figure import Figure
 from ..data import Digits
-from ..lab.picture import run_figure, run_svg
+from ..lab.picture import RunPanel, run_svg
 from ..runs.recipe import recipe_text
 from ..runs.record import Run
 from ..sweep import compass, path_plane, plane_grid, plane_loss, spread, thinned
@@ -23,7 +23,7 @@ from ..widgets.page import on_click, roles
 from ..widgets.panel import Panel
 
 # %% ../../nbs/panels/sweep.ipynb #74f1f71e
-class SweepPanel(Panel):
+class SweepPanel(RunPanel):
     "Sliders that look through trained runs: which one, and after how many epochs"
     def __init__(self,
         runs:list,             # `Run`s, as from `run_many`, one for each lr
@@ -75,8 +75,6 @@ class SweepPanel(Panel):
                 f'<image x="50" y="22" width="700" height="160" preserveAspectRatio="none" '
                 f'style="image-rendering:pixelated;cursor:pointer" {click} '
                 f'href="data:image/png;base64,{self.map}"/>{mark}</svg>' + run_svg(state))
-
-    figure = staticmethod(run_figure)
 
     def summary(self, state:Run) -> str:
         "The chosen run, in a sentence"
