@@ -2,7 +2,7 @@
 import copy, json, os
 from concurrent.futures import ThreadPoolExecutor
 import pytest
-from test_project import code_cells, tool
+from test_project import code_cells, lessons_and_pages, tool
 
 pytestmark = pytest.mark.ci
 
@@ -38,7 +38,7 @@ def fresh_runs(request, install, python, wheel):
             return pool.submit(run_fresh, path, folder, kernels)
         yield {path: start(path) for path in asked}
 
-@pytest.mark.parametrize('path', [p for p in tool.notebooks() if p.parent == tool.nbs], ids=tool.name_of)
+@pytest.mark.parametrize('path', lessons_and_pages, ids=tool.name_of)
 def test_fresh_kernel(path, fresh_runs):
     "Each lesson and page runs on the installed package, top to bottom in a kernel of its own, each cell twice"
     wrong = fresh_runs[path].result()

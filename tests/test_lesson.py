@@ -1,7 +1,7 @@
 "A lesson as a learner meets it: what is open and what is folded, no answer before its question, no term before it is met"
 import ast, copy, re
 import nbformat, pytest
-from test_project import code_cells, tool
+from test_project import code_cells, lessons_and_pages, tool
 
 turned = ['00_data', '01_init', '02_loss', '03_grad', '04_loop']   # lessons that keep these rules; 05 to 10 have a test of their own
 paths = [tool.nbs/f'{name}.ipynb' for name in turned]
@@ -131,7 +131,7 @@ def test_checks_are_named(path): assert not without_words(tool.read(path))
 @each_lesson
 def test_no_answer_is_seen(path): assert not shown_too_early(tool.read(path))
 
-@pytest.mark.parametrize('path', [p for p in tool.notebooks() if p.parent == tool.nbs], ids=tool.name_of)
+@pytest.mark.parametrize('path', lessons_and_pages, ids=tool.name_of)
 def test_folds_tell_nothing(path): assert not told_by_the_fold(tool.read(path))
 
 @each_lesson

@@ -9,6 +9,7 @@ sys.path.insert(0, str(root/'tools'))
 import notebooks as tool
 
 paths = tool.notebooks()
+lessons_and_pages = [p for p in paths if p.parent == tool.nbs]
 each_notebook = pytest.mark.parametrize('path', paths, ids=tool.name_of)
 
 def code_cells(nb): return [c for c in nb.cells if c.cell_type == 'code']

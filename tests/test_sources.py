@@ -1,6 +1,7 @@
 "Data as it arrives in real life: whole, damaged, or not at all"
 import bz2, gzip, importlib, io, os, pickle, shutil, socket, struct, subprocess, sys, tarfile, time, zipfile
 from pathlib import Path
+from unittest import mock
 import numpy as np, pytest, torch
 from PIL import Image, ImageOps
 from mnist_sgd.digits import formats, sources
@@ -73,6 +74,8 @@ def damaged(path, *words):
     with pytest.raises(DataError) as e: load_data('mnist', path)
     assert all(w in str(e.value) for w in words), str(e.value)
     assert cached() == [], 'something half-made was left behind'
+    with mock.patch.object(sources, 'read_mnist', side_effect=e.value), pytest.raises(DataError):    # not read once more
+        load_data('auto', path)                          # what was named is never silently replaced
     return str(e.value)
 
 def replace(path, raw): path.unlink(); path.write_bytes(raw)
