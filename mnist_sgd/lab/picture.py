@@ -32,9 +32,9 @@ def weights_chart(
     ever_lit:torch.Tensor|None=None, # Likewise
 ) -> Chart:
     "The weights, and what their colours mean"
-    never = '' if ever_lit is None else '; grey: never lit'
+    never = '' if ever_lit is None else ', grey never lit'
     return Chart('weights', image=weights_png(params, ever_lit), reads='weights as an image',
-                 note=f'purple: three; orange: seven{never}')
+                 note=f'purple three, orange seven{never}')
 
 # %% ../../nbs/lab/picture.ipynb #80318be8
 def _ghosts(ghosts, value): # Earlier runs by number; which number of a record

@@ -36,7 +36,7 @@ class DigitsPanel(ChartPanel):
     def charts(state:dict) -> list: # `Chart`s
         accs, table = state['accs'], Table(state['confusion'].tolist(), range(10))
         return [Chart(f'accuracy {accs[-1]:.3f}', [Curve(accs)], x_name='epoch', x_end=30),
-                Chart('row: what it is; column: taken for', table=table),
+                Chart('confusion matrix', table=table, note='row: what it is; column: taken for'),
                 Chart('what the first layer looks for', image=_units_png(state['weights']))]
 
     def marks(self, state:dict) -> dict:
@@ -63,6 +63,8 @@ def two_computers(
         states.append(state)
     return states
 
+def _apart(state): return [abs(a - b) for a, b in zip(state['here'], state['there'])]
+
 class ComputersPanel(ChartPanel):
     "The accuracy of one run on two computers, calm or near the edge"
     def __init__(self):
@@ -76,19 +78,19 @@ class ComputersPanel(ChartPanel):
         yield dict(lr=lr, order=order, here=here['accs'], there=there['accs'])
 
     @staticmethod
-    def charts(state:dict) -> list: # One `Chart`
-        "Two curves, this computer's a wide grey one"
+    def charts(state:dict) -> list: # Two `Chart`s
+        "Both runs, this computer's as a wide grey curve, and how far they are apart"
         curves = [Curve(state['here'], 'beside', 'here', width=6),
                   Curve(state['there'], label='another order')]
-        return [Chart(f"accuracy at lr {state['lr']:g}, twice", curves,
-                      x_name='epoch', x_end=len(state['here']) - 1)]
+        apart, axis = _apart(state), dict(x_name='epoch', x_end=len(state['here']) - 1)
+        return [Chart(f"accuracy at lr {state['lr']:g}, twice", curves, **axis),
+                Chart(f'at most {max(apart):.2f} apart', [Curve(apart, 'beside')], **axis)]
 
     def marks(self, state:dict) -> dict: return dict(lr=f'{state["lr"]:g}', order=state['order'])
 
     def summary(self, state:dict) -> str:
         "How far the two runs part, in a sentence"
-        here, there = state['here'], state['there']
-        gap = max(abs(a - b) for a, b in zip(here, there))
+        here, there, gap = state['here'], state['there'], max(_apart(state))
         return (f"lr={state['lr']:g}, other order {state['order']}: accuracy {here[-1]:.2f} here "
                 f"and {there[-1]:.2f} there after {len(here) - 1} epochs; "
                 f"at most {gap:.2f} apart on the way.")

@@ -119,6 +119,20 @@ class Chart:
         return (v - self.low)/(self.high - self.low)
 
     @property
+    def numbers(self) -> dict: # Number of a ghost: its place from left to right and up, 0 to 1
+        "Where the numbers of ghosts stand: at the ends of their curves, but none on another"
+        ends = [(*c.points()[-1], c.ghost) for c in self.curves if c.ghost and c.points()]
+        ends = sorted((self.up(v), x/self.x_end, n) for x, v, n in ends)
+        raised, placed = {}, {}
+        for up, x, n in ends:
+            below = [b for a, b in raised.values() if abs(x - a) < .07]
+            raised[n] = x, max([up, *(b + .08 for b in below)])
+        for n, (x, up) in reversed(raised.items()):          # and back, where that was too high
+            above = [b for a, b in placed.values() if abs(x - a) < .07]
+            placed[n] = x, min([up, 1., *(b - .08 for b in above)])
+        return placed
+
+    @property
     def ticks(self) -> list: # Pairs (height, words)
         "The ends and the middle of the upright axis; of a logarithmic one, up to four powers of ten"
         low, high = self.low, self.high
@@ -159,10 +173,8 @@ def _curve_svg(chart, c):
     points = [(40 + across*x, 180 - 150*chart.up(v)) for x, v in c.points(24 if c.ghost else 50)]
     if not points: return ''
     path = ' '.join([place % point for point in points])
+    if c.ghost: return f'<polyline data-run="{c.ghost}" points="{path}"/>'
     x, y = points[-1]
-    if c.ghost:
-        number = f'<text data-run="{c.ghost}" x="{x + 2:.0f}" y="{y + 3:.0f}">{c.ghost}</text>'
-        return f'<polyline data-run="{c.ghost}" points="{path}"/>{number}'
     cross = (f'<path d="M{x - 4:.0f} {y - 4:.0f}l8 8m0-8l-8 8" '
              f'style="stroke:{inks[c.role]};stroke-width:3"/>')
     dot = f'<circle cx="{x:.0f}" cy="{y:.1f}" r="3" style="fill:{inks[c.role]}"/>'
@@ -205,6 +217,8 @@ def _axes_svg(chart):
     parts.append(f'<text x="40" y="196">{left}</text>'
                  f'<text x="260" y="196" text-anchor="end">{html.escape(right)}</text>')
     ghosts = ''.join(_curve_svg(chart, c) for c in chart.curves if c.ghost)
+    ghosts += ''.join(f'<text data-run="{n}" x="{42 + 220*x:.0f}" y="{183 - 150*up:.0f}">{n}</text>'
+                      for n, (x, up) in chart.numbers.items())
     if ghosts:
         style = f'fill:none;stroke:{inks["beside"]};opacity:.55;cursor:pointer'
         parts.append(f'<g class="ghosts" style="{style}">{ghosts}</g>')
@@ -268,7 +282,6 @@ def _draw_curve(ax, chart, c):
     x, y = xs[-1], ys[-1]
     if c.ghost:
         ax.plot(xs, ys, color=color, lw=1, alpha=.55, clip_on=False)
-        ax.text(x, y, f' {c.ghost}', color=color, va='center')
         return
     style = dict(color=color, lw=.75*c.width, ls=_dash(c), label=c.label)
     ax.plot(xs, ys, clip_on=False, **style)
@@ -288,6 +301,8 @@ def _draw_axes(ax, chart):
     right.set_ha('right')
     for side in ('top', 'right'): ax.spines[side].set_visible(False)
     for c in sorted(chart.curves, key=lambda c: not c.ghost): _draw_curve(ax, chart, c)
+    for n, place in chart.numbers.items():
+        ax.text(*place, f' {n}', color=roles['beside'], va='center', transform=ax.transAxes)
     if chart.bars:
         n = len(chart.bars.heights)
         ax.bar([(i + .5)*chart.x_end/n for i in range(n)], chart.bars.heights, .9*chart.x_end/n,
