@@ -54,3 +54,14 @@ def test_watches():
         tree = cells.ast.fix_missing_locations(cells.Watched().visit(cells.ast.parse(line)))
         exec(compile(tree, 'probe', 'exec'), names)
     assert len(seen) == 5 and list(thin(dict(room=seen))) == ['assert accs[1] > 0.9785']
+
+@pytest.mark.parametrize('sides,close', [('[1., 2.], [1.]', False), ('torch.zeros(3, 1), torch.zeros(3)', False), ('torch.zeros(0), 0', False),
+                                         ('{1: 1.}, {1: 2.}', False), ('[], []', True), ('torch.zeros(3), np.zeros(3)', True), ('torch.zeros(3), 0', True)])
+def test_shapes_are_compared(sides, close, monkeypatch):
+    "What a notebook calls close has one shape, or is a number throughout"
+    import numpy as np, fastcore.test, torch
+    monkeypatch.setattr(fastcore.test, 'test_close', fastcore.test.test_close)   # put back afterwards
+    cells.compare_shapes()
+    if close: exec(f'fastcore.test.test_close({sides})')
+    else:
+        with pytest.raises(AssertionError, match='not of one shape'): exec(f'fastcore.test.test_close({sides})')
