@@ -65,3 +65,16 @@ def test_shapes_are_compared(sides, close, monkeypatch):
     if close: exec(f'fastcore.test.test_close({sides})')
     else:
         with pytest.raises(AssertionError, match='not of one shape'): exec(f'fastcore.test.test_close({sides})')
+
+stand_in = '''from fastai.vision.all import *
+import matplotlib, torch
+torch.manual_seed(42)
+matplotlib.rcParams.update({'font.size': 12, 'savefig.dpi': 200})
+'''
+
+def test_with_the_book(tmp_path):
+    "The cells of from_the_book that run only where `fastbook` is installed, with one that does what they speak of"
+    job = cells.make_job(tmp_path/'book', 'from_the_book')
+    (tmp_path/'book'/'fastbook.py').write_text(stand_in)
+    result = cells.run_all({'book': job})['book']
+    assert result['error'] is None, result['text']

@@ -47,11 +47,11 @@ _marks = re.compile(r'^#\| *(?:default_exp|export|exporti|hide|slow|eval: *\w+)\
 _revealing = re.compile(r'^(?:ex\.\w+\.(?:check|solution|hint)|progress|\w+\.reveal)\(', re.M)
 
 def _links(text, names):
-    "Markdown whose links to notebooks that are not in the copy are plain words"
+    "Markdown whose links to what is not in the copy are plain words"
     def shown(m):
         target = m[2].split('#')[0]
-        is_gone = target.endswith('.ipynb') and target.removesuffix('.ipynb') not in names
-        return m[1] if is_gone and '://' not in target else m[0]
+        is_there = not target or '://' in target or target.removesuffix('.ipynb') in names
+        return m[0] if is_there else m[1]
     return re.sub(r'\[([^\]]+)\]\(([^)\s]+)\)', shown, text)
 
 def cell_hash(

@@ -89,9 +89,16 @@ def _units_that_answer(hidden): return (hidden.amax(0) > 0).sum()
                       'Use `sum` where you have a mean.')
 def _silent_fraction(hidden): return (hidden.amax(0) == 0).float().mean()
 
+def _is_bool(got): return getattr(got, 'dtype', None) == torch.bool
+
+@count_silent.mistake('You ask whether *all* answers are 0, and get one yes or no.',
+                      'Ask each column by itself: `all(0)`. Then count.',
+                      when=lambda t: _is_bool(t.got) and t.got.dim() == 0)
+def _all_at_once(hidden): return (hidden == 0).all()
+
 @count_silent.mistake('You say which units are silent, and the question is how many.',
                       'Add up what you have.',
-                      when=lambda t: getattr(t.got, 'dtype', None) == torch.bool)
+                      when=lambda t: _is_bool(t.got) and t.got.dim() > 0)
 def _not_counted(hidden): return hidden.amax(0) == 0
 
 @count_silent.mistake('You looked at one image only.', 'A unit that is 0 there may answer to others.')

@@ -137,7 +137,8 @@ def _validation_too(): return _log(lambda self: self.losses.append(self.loss.ite
 def _validation_only():
     return _log(lambda self: self.training or self.losses.append(self.loss.item()))
 
-@LossLog.mistake('The list holds tensors.', '`item()` makes a number of a tensor with one element.',
+@LossLog.mistake(lambda t: f'The list holds numbers of the kind `{t.got["kinds"][0]}`.',
+                 '`item()` makes a `float` of a tensor with one element.',
                  when=lambda t: same(t.got['losses'], t.want['losses'])
                                             and t.got['kinds'] != ['float'])
 def _tensors_kept():

@@ -7,7 +7,7 @@ __all__ = ['fast_98', 'get_nan', 'hidden_bug']
 
 # %% ../../nbs/exercises/live.ipynb #imports
 import math
-from .shared import accuracies, digits, read_recipe
+from .shared import digits, read_recipe
 from ..practice.check import exercise
 from ..runs.engine import run
 from ..runs.recipe import Recipe
@@ -15,11 +15,14 @@ from ..runs.recipe import Recipe
 # %% ../../nbs/exercises/live.ipynb #8326a8f6
 def _tried(recipe, most, **what):
     "What came of a recipe, unless it runs for too long"
-    if recipe.epochs > most: return dict(epochs=recipe.epochs, accuracy=0.) | what
-    return dict(epochs=recipe.epochs, accuracy=accuracies(recipe)[-1]) | what
+    if recipe.epochs > most: return dict(epochs=recipe.epochs, accuracy=0., broken=False) | what
+    *_, last = run(recipe, digits())
+    broken = not math.isfinite(last.train_loss)
+    return dict(epochs=recipe.epochs, accuracy=last.accuracy, broken=broken) | what
 
 def _fast(recipe):
-    return _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr, momentum=recipe.momentum)
+    return _tried(recipe, 3, shuffle=recipe.shuffle, lr=recipe.lr, momentum=recipe.momentum,
+                  zero_grad=recipe.zero_grad)
 
 def _is_fast(got, want): return got['epochs'] <= 3 and got['accuracy'] >= .98
 
@@ -54,11 +57,20 @@ def _stuck_in_file_order(): return Recipe(lr=5., epochs=3)
               when=lambda t: not t.got['shuffle'])
 def _too_slow_in_file_order(): return Recipe(lr=.3, epochs=3)
 
-def _near(t): return t.got['accuracy'] > .9 and not t.got['momentum']
+@fast_98.mistake('It broke: the loss is no number any more, and nor are the scores.',
+                 'For this loss, go down with lr.', when=lambda t: t.got['broken'])
+def _broken(): return Recipe(lr=.4, epochs=3, shuffle=True, loss='squared')
+
+@fast_98.mistake(lambda t: f'It gets to {t.got["accuracy"]:.4f}, on gradients that pile up.',
+                 'Leave out `zero_grad=off`.', when=lambda t: not t.got['zero_grad'])
+def _piled_up(): return Recipe(lr=1., epochs=3, shuffle=True, zero_grad=False)
+
+def _is_short(t):
+    plain, near, lr = not t.got['momentum'], t.got['accuracy'] > .9, t.got['lr']
+    return lr < 1 and (plain or not near) or plain and near and lr <= 4
 
 @fast_98.mistake(lambda t: f'It gets to {t.got["accuracy"]:.4f}: the steps are too short to '
-                           'arrive in three epochs.', 'Go up with lr.',
-                 when=lambda t: t.got['lr'] < 1 or _near(t) and t.got['lr'] <= 4)
+                           'arrive in three epochs.', 'Go up with lr.', when=_is_short)
 def _short_steps(): return Recipe(lr=1., epochs=3, shuffle=True)
 
 @fast_98.mistake(lambda t: f'It gets to {t.got["accuracy"]:.4f}, which is near.',
@@ -123,7 +135,8 @@ def _still_exploding(): return Recipe(lr=.03, epochs=1, loss='squared')
 _hidden_bug_bar = .977 # on no plateau: right answers and known mistakes stay 0.002 away from it
 
 def _hidden(recipe):
-    return _tried(recipe, 10, zero_grad=recipe.zero_grad, shuffle=recipe.shuffle, lr=recipe.lr)
+    return _tried(recipe, 10, zero_grad=recipe.zero_grad, shuffle=recipe.shuffle, lr=recipe.lr,
+                  loss=recipe.loss)
 
 def _is_hidden(got, want):
     return not got['zero_grad'] and got['epochs'] <= 10 and got['accuracy'] > _hidden_bug_bar
@@ -156,6 +169,18 @@ def _bug_for_too_long(): return Recipe(lr=.1, epochs=20, shuffle=True, zero_grad
 @hidden_bug.mistake('In file order the gradients of the threes pile up, and the bug shows.',
                     'Which switch hides it?', when=lambda t: not t.got['shuffle'])
 def _bug_in_file_order(): return Recipe(epochs=10, zero_grad=False)
+
+@hidden_bug.mistake(lambda t: f'It ends at {t.got["accuracy"]:.4f}. The slope of this loss grows '
+                              'with the error, and so does what piles up.',
+                    'Which other loss is there?', when=lambda t: t.got['loss'] == 'squared')
+def _bug_with_squares():
+    return Recipe(lr=1e-3, epochs=10, shuffle=True, zero_grad=False, loss='squared')
+
+@hidden_bug.mistake(lambda t: f'The right loss, and it ends at {t.got["accuracy"]:.4f}.',
+                    'Take all ten epochs, and lr around 0.1.',
+                    when=lambda t: t.got['loss'] == 'cross_entropy')
+def _bug_not_there_yet():
+    return Recipe(lr=.1, epochs=1, shuffle=True, zero_grad=False, loss='cross_entropy')
 
 @hidden_bug.mistake(lambda t: f'It ends at {t.got["accuracy"]:.4f}: these steps are too short to '
                               'get there.', 'Go up with lr.', when=lambda t: t.got['lr'] < .01)

@@ -37,14 +37,15 @@ def weights_chart(
                  note=f'purple three, orange seven{never}')
 
 # %% ../../nbs/lab/picture.ipynb #80318be8
-def _ghosts(ghosts, value): # Earlier runs by number; which number of a record
-    return [Curve([value(r) for r in g.history], 'beside', ghost=n) for n, g in ghosts.items()]
+def _ghosts(ghosts, value, epochs): # Earlier runs by number; which number of a record; how far
+    return [Curve([value(r) for r in g.history[:epochs+1]], 'beside', ghost=n)
+            for n, g in ghosts.items()]
 
 def _loss_chart(run, ghosts, epochs):
     losses = [v for r in run.history for v in (r.train_loss, r.valid_loss) if math.isfinite(v)]
     curves = [Curve([r.train_loss for r in run.history], 'training', 'training'),
               Curve([r.valid_loss for r in run.history], 'validation', 'validation'),
-              *_ghosts(ghosts, lambda r: r.valid_loss)]
+              *_ghosts(ghosts, lambda r: r.valid_loss, epochs)]
     return Chart('loss', curves, x_name='epoch', x_end=epochs,
                  high=max([1., *(losses[:2] if run.broken else losses)]))
 
@@ -56,7 +57,8 @@ def _accuracy_chart(run, ghosts, epochs):
     "Accuracy by epoch; some 16 epochs, the last among them, can be pointed at"
     history, last = run.history, run.history[-1]
     every = math.ceil(len(history)/16)
-    curves = [Curve([r.accuracy for r in history]), *_ghosts(ghosts, lambda r: r.accuracy)]
+    curves = [Curve([r.accuracy for r in history]),
+              *_ghosts(ghosts, lambda r: r.accuracy, epochs)]
     stops = [(r.epoch, _numbers(r)) for r in (*history[:-1:every], last)]
     return Chart(f'accuracy {last.accuracy:.4f}', curves, low=.4, stops=stops,
                  x_name='epoch', x_end=epochs,

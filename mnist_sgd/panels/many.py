@@ -38,7 +38,7 @@ class SharePanel(Panel):
         images, weights = fig.subplots(1, 2)
         ranks = range(state['processes'])
         images.bar(ranks, state['parts'], color=roles['beside'])
-        images.set(title=f"the last batch: {state['last']} images", xlabel='process',
+        images.set(title=f"the last batch: {state['last']} image{'s'*(state['last'] != 1)}", xlabel='process',
                    ylabel='images', xlim=(-.6, max(4, len(ranks)) - .4),
                    xticks=ranks[::1 + len(ranks)//9])
         images.locator_params(axis='y', integer=True)
@@ -54,12 +54,13 @@ class SharePanel(Panel):
     def summary(self, state:dict) -> str:
         "The counts of a state, in a sentence"
         low, high = min(state['parts']), max(state['parts'])
+        each = f'{high} image{"s"*(high != 1)}' if low == high else f'{low} or {high} images'
         some = [pull for pull in state['pulls'] if pull]
         fair = 'exact here' if min(some) == max(some) == 1 else (
             f'unfair: an image counts {min(some):.2f} to {max(some):.2f} times its due')
         if low == 0: fair = 'not a number: a process has no image to take the mean of'
         twice = len(state['twice'])
         return (f"processes={state['processes']}, batch size={state['batch_size']}: "
-                f"{state['steps']} steps; of the last batch each takes {low} to {high} images, "
+                f"{state['steps']} steps; of the last batch each takes {each}, "
                 f"and the plain mean is {fair}. The sampler, with {state['own']} for each, takes "
                 f"{state['sampler_steps']} steps and reads {twice} images twice.")

@@ -39,10 +39,12 @@ _css = """.mnist-sgd{overflow:visible}.mnist-sgd .ghosts text{fill:BESIDE;stroke
 .mnist-sgd .pt:hover,.mnist-sgd .pt:focus{stroke:#2b7de955}
 .mnist-sgd .sgd-runs :is(td,th){padding:1px 10px 1px 0;text-align:left;font-weight:normal}
 @keyframes sgd-appear{to{opacity:1}}
+@keyframes sgd-dim{to{opacity:.6}}
 @keyframes sgd-move{from{background-position:-40% 0}to{background-position:140% 0}}
 .mnist-sgd-busy::before{content:'';height:4px;flex:none;opacity:0;background:
 linear-gradient(currentColor,currentColor) no-repeat 0 0/30% 100%,#8884;
 animation:sgd-appear 0s 1s forwards,sgd-move 1.5s linear infinite}
+.mnist-sgd-busy .mnist-sgd-status{animation:sgd-dim 0s .3s forwards}
 .mnist-sgd-busy .mnist-sgd-status::after{content:'working \\2026';opacity:0;
 animation:sgd-appear 0s 1s forwards}
 @media (prefers-reduced-motion:reduce){
