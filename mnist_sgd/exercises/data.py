@@ -6,7 +6,7 @@
 __all__ = ['to_rows', 'make_labels', 'batches', 'last_batch']
 
 # %% ../../nbs/exercises/data.ipynb #imports
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
 import torch
 from .shared import _equal, _number, _random
 from ..practice.check import exercise
@@ -136,7 +136,9 @@ def _one_row_of_columns(n3, n7): return torch.tensor([1.]*n3 + [0.]*n7)[None]
 # %% ../../nbs/exercises/data.ipynb #3476f710
 def _batched(answer, x, y, batch_size):
     got = answer(x, y, batch_size)
-    return list(got) if isinstance(got, Iterator) else got
+    known = Sequence, Mapping, torch.Tensor
+    is_loader = isinstance(got, Iterable) and not isinstance(got, known)
+    return [tuple(b) if isinstance(b, list) else b for b in got] if is_loader else got
 
 def _pairs():
     return [(_random(n, 2), torch.arange(float(n))[:,None], size)

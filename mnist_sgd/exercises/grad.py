@@ -46,7 +46,7 @@ def _is_steep(got, want): return isinstance(got, float) and same(got, want, 5e-3
           '200. Use Python floats: they hold sixteen digits, a float32 tensor only seven, and '
           'a difference of two near-equal numbers eats most of them.)',
           observe=_sloped,
-          cases=lambda: [(line, 2.), (square, 3.), (cube, -1.), (kink, 0.)],
+          cases=lambda: [(line, 2.), (square, 3.), (square, -3.), (cube, -1.), (kink, 0.)],
           same=_is_steep,
           minutes=5, difficulty=2, refused=_autograd | {'`slope`': [slope]},
           then='How small may `h` be before rounding eats the difference? Try 1e-10 and '
@@ -74,7 +74,7 @@ def _one_sided(t):
 
 @my_slope.mistake('The step is so small that rounding eats the difference.',
                   'Try steps between 1e-3 and 1e-6.',
-               when=lambda t: _reach(t) < 9e-14)
+               when=lambda t: 0 < _reach(t) < 9e-14 or t.x and not _reach(t))
 def _step_too_small(f, x): return (f(x + 1e-14) - f(x - 1e-14)) / 2e-14
 
 @my_slope.mistake('The numbers are float32, which has seven digits, and rounding eats the '
@@ -139,6 +139,18 @@ def _half_divided(t):
                   '`/` binds closer than `-`: put parentheses around the difference.',
                when=_half_divided)
 def _second_value_divided(f, x): return f(x + .001) - f(x - .001) / .002
+
+@my_slope.mistake('The sign is lost: where `f` falls, its slope is below 0.',
+                  'Above minus below has a sign: leave it.',
+               when=lambda t: t.want < 0 and same(t.got, -t.want, .01))
+def _sign_lost(f, x): return abs(f(x + .001) - f(x - .001)) / .002
+
+@my_slope.mistake('`f` was tried at `x` only.',
+                  'The step belongs inside the parentheses: `f(x + h)`.',
+               when=lambda t: not _reach(t))
+def _step_outside(f, x):
+    h = .001
+    return (f(x) + h - (f(x) - h)) / (2*h)
 
 # %% ../../nbs/exercises/grad.ipynb #24cd4478
 def _grad_cases():
@@ -255,9 +267,11 @@ def _of_squared_distance(xb, yb, weights, bias):
     dz = 2*(p - yb)*p*(1-p) / len(xb)
     return xb.T@dz, dz.sum(0)
 
-@my_linear_grad.mistake('The bias\'s gradient has shape [], and the bias has shape [1].',
+@my_linear_grad.mistake(lambda t: f'The bias\'s gradient has shape {list(t.got[1].shape)}, and the '
+                                  'bias has shape [1].',
                         '`dz.sum(0)` adds up the rows and keeps the column.',
-                        when=lambda t: same(t.got[0], t.want[0]) and same(t.got[1], t.want[1][0]))
+                        when=lambda t: same(t.got[0], t.want[0]) and t.got[1].numel() == 1
+                                      and same(t.got[1].flatten(), t.want[1]))
 def _bias_without_shape(*args): return linear_grad(*args)[0], linear_grad(*args)[1].sum()
 
 @my_linear_grad.mistake('This is the gradient for the weights alone.',

@@ -17,14 +17,14 @@ from ..practice.diagnose import same
 def _drawn(answer, size, std):
     p = answer(size, std)
     if not isinstance(p, torch.Tensor): return p
-    z = p.detach().float()
+    z, again = p.detach().float(), answer(size, std).detach().float()
     far = ((z - z.mean()).abs() > 2*z.std()).float().mean()
     return {'shape': list(p.shape), 'requires grad': p.requires_grad, 'keeps its .grad': p.is_leaf,
             'mean': z.mean().item(), 'smallest': z.min().item(), 'spread': z.std().item(),
-            'beyond two spreads': far.item()}
+            'beyond two spreads': far.item(), 'draws anew': not torch.equal(z, again)}
 
 def _drawn_alike(got, want):
-    exact = all(got[k] == want[k] for k in ('shape', 'requires grad', 'keeps its .grad'))
+    exact = all(got[k] == want[k] for k in ('shape', 'requires grad', 'keeps its .grad', 'draws anew'))
     wide = abs(got['spread']/want['spread'] - 1) < .15
     centred = abs(got['mean']) < .15*want['spread']
     return exact and wide and centred and got['beyond two spreads'] > .015
@@ -110,6 +110,14 @@ def _std_squared(size, std): return (torch.randn(size)*std**2).requires_grad_()
                                                             'the variance.',
                         when=lambda t: abs(t.got['spread']/t.std**.5 - 1) < .15)
 def _root_of_std(size, std): return torch.normal(0., std**.5, size).requires_grad_()
+
+@my_init_params.mistake('Every call draws the same numbers.',
+                        'Seed outside of the function, if at all: with a seed inside, all '
+                        'parameters start alike.',
+                        when=lambda t: not t.got['draws anew'])
+def _seeded_inside(size, std):
+    torch.manual_seed(0)
+    return (torch.randn(size)*std).requires_grad_()
 
 # %% ../../nbs/exercises/init.ipynb #f387b8d6
 def _linear_cases():

@@ -66,8 +66,13 @@ def _loss_of_each_image(preds, targets): return (preds.sigmoid() - targets).abs(
 def _mean_of_the_square(preds, targets):
     return torch.where(targets==1, 1 - preds.sigmoid()[:,0], preds.sigmoid()[:,0]).mean()
 
+def _is_bare(t):
+    "Is it the mean distance of the scores themselves, whichever way it was written?"
+    signed = torch.where(t.targets==1, 1 - t.preds, t.preds)
+    return same(t.got['loss'], signed.mean()) or same(t.got['loss'], signed.abs().mean())
+
 @my_mnist_loss.mistake('The sigmoid is missing: you measure the distance of the bare scores.',
-                       'A score of 100 should not be better than right.')
+                       'A score of 100 should not be better than right.', when=_is_bare)
 def _without_sigmoid(preds, targets): return torch.where(targets==1, 1-preds, preds).mean()
 
 @my_mnist_loss.mistake('It is the wrong way round: a certain and right answer costs most.',
@@ -92,7 +97,7 @@ def _detached(preds, targets): return (preds.sigmoid() - targets).abs().mean().d
 def _cancelling_signs(preds, targets): return (preds.sigmoid() - targets).mean()
 
 @my_mnist_loss.mistake('The loss has shape [1], and is not a single number.',
-                       '`mean(0)` keeps the columns; `mean()` takes all of them together.',
+                       'A mean over all dimensions leaves none, and so does `[0]`.',
                        when=lambda t: t.got['loss'].shape == (1,))
 def _loss_of_shape_1(preds, targets): return (preds.sigmoid() - targets).abs().mean(0)
 
@@ -203,8 +208,13 @@ def _counted(preds, yb): return ((preds > 0) == (yb == 1)).float().sum()
 
 @my_accuracy.mistake(lambda t: f'The shape is {list(t.got.shape)}: right or wrong for each '
                          'image.', 'One number is wanted: take the mean.',
-                     when=lambda t: t.got.dim() > 0)
+                     when=lambda t: t.got.numel() == len(t.preds) and t.got.dim() > 0)
 def _right_or_wrong_each(preds, yb): return (preds > 0) == (yb == 1)
+
+@my_accuracy.mistake('The number stands in brackets: a tensor of shape [1].',
+                     'A mean over all dimensions leaves none, and so does `[0]`.',
+                     when=lambda t: t.got.shape == (1,) and same(t.got[0], t.want))
+def _in_brackets(preds, yb): return ((preds > 0) == (yb == 1)).float().mean(0)
 
 @my_accuracy.mistake('Every prediction is compared with every label.',
                      'Do you drop a dimension somewhere? Keep both as columns.')
