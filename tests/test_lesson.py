@@ -210,3 +210,20 @@ def test_nameless_check_is_seen(): assert without_words(damaged('# checked', say
 def test_early_term_is_seen(text, early): assert bool(used_too_early('norm', '01', {'00': 'Nothing.', '01': ' '.join(re.sub(r'`[^`]+`', '_', text).split())})) == early
 
 def test_term_of_a_later_lesson_is_seen(): assert used_too_early('norm', '01', {'00': 'The norm is 3.', '01': '[**norm**](glossary.ipynb)'})
+
+def telling_captions(nb):
+    "Titles of folded checks with a number that the lesson has not said before them: they stand beside the question"
+    said, found = '', []
+    for cell in nb.cells:
+        if caption := re.match(r'# checked: (.*)', cell.source):
+            found += [caption[1] for n in re.findall(r'\d[\d,.]*\d|\d', caption[1]) if n not in said]
+        said += cell.source
+    return found
+
+@pytest.mark.parametrize('path', lessons_and_pages, ids=tool.name_of)
+def test_titles_of_checks_tell_nothing(path): assert not telling_captions(tool.read(path))
+
+@pytest.mark.parametrize('title, tells', [('how many differences there are', False), ('65,536 differences', True), ('the sum of 784 products', False)])
+def test_telling_title_is_seen(title, tells):
+    cells = [prose('An image has 784 pixels. How many differences?'), cell(f'# checked: {title}\nassert True', source_hidden=True)]
+    assert bool(telling_captions(nbformat.v4.new_notebook(cells=cells))) == tells

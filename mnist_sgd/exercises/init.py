@@ -194,7 +194,7 @@ def _one_number_for_all(xb, weights, bias): return (xb*weights.T).sum() + bias
                    'The model gives scores; squeezing them comes later.')
 def _sigmoid_too_early(xb, weights, bias): return (xb@weights + bias).sigmoid()
 
-@my_linear.mistake(lambda t: 'The scores are right, but no gradient will reach: '
+@my_linear.mistake(lambda t: 'The scores are right, but no gradient will reach '
                              f'{t.got["no gradient for"]}.',
                    'Calculate with the tensors themselves: `item()`, `detach()` and `tolist()` '
                    'cut the way back.',

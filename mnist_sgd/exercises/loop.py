@@ -42,7 +42,7 @@ def _step_cases():
           minutes=5, difficulty=2, noted={'`torch.optim`': [torch.optim.Optimizer]},
           then='Put it into the loop of the lesson, and see whether the loss falls.',
           hints=('Two moves: the step, and the forgetting. In which order?',
-                 '`torch.no_grad()` is for what autograd shall not see. `-=` changes a tensor in '
+                 '`torch.no_grad()` is for what autograd should not see. `-=` changes a tensor in '
                  'place.',
                  'Under `no_grad`: `p -= lr*p.grad`, then `p.grad.zero_()`, for each `p`.'),
           why='`p -= ...` changes the tensor that the model uses. `p = p - ...` would make '

@@ -402,7 +402,7 @@ def _stuck_at_sevens(): return Recipe(epochs=1, loss='squared')
                     when=lambda t: not _stuck(t.got))
 def _not_stuck(): return Recipe(lr=.1, epochs=1)
 
-@book_epoch.mistake(lambda t: 'It is stuck as it should be, but shuffling repairs it to '
-                        f'{t.got["flipped"]:.4f} only.', 'Such long steps do harm in any order.',
+@book_epoch.mistake(lambda t: 'It is stuck as it should be, but shuffling repairs it only '
+                        f'to {t.got["flipped"]:.4f}.', 'Such long steps do harm in any order.',
                     when=lambda t: t.got['flipped'] <= .97)
 def _repair_not_enough(): return Recipe(lr=20., epochs=1, momentum=.9)

@@ -37,7 +37,7 @@ class BatchStrip(Panel):
         strip.plot(s.batch + .5, 1.25, 'v', color='grey', ms=10, clip_on=False)
         strip.set(ylim=(0, 1))
         order = 'shuffled' if s.shuffle else 'in file order'
-        strip.set_title(f'the 49 batches of an epoch, {order}', pad=14)
+        strip.set_title(f'the 49 batches of an epoch, {order}', pad=18)
         batch.imshow(s.pictures, cmap='gray', vmin=0, vmax=1)
         for ax in (strip, batch): ax.axis('off')
         batch.set_title(f'batch {s.batch}: {s.threes} threes, {s.sevens} sevens')
@@ -79,7 +79,7 @@ class ShapeLens(Panel):
         return fig
 
     def summary(self, s:SimpleNamespace) -> str:
-        return (f'{s.n} predictions, answers {s.answers}: mean error {s.column:.2f} against [N,1], '
+        return (f'{s.n} prediction{"s"*(s.n != 1)}, answers {s.answers}: mean error {s.column:.2f} against [N,1], '
                 f'and {s.grid:.2f} against [N], out of {s.n**2} differences.')
 
 # %% ../../nbs/panels/data.ipynb #digit-look-code

@@ -83,11 +83,14 @@ class Odometer(Panel):
         return fig
 
 # %% ../../nbs/panels/grad.ipynb #chain-code
+def _five(number): # To five digits; a zero has no sign
+    return f'{round(number, 5) + 0.:.5f}'
+
 class Chain(Panel):
     "From a weight to the loss of one image, and the slopes that come back"
     def __init__(self):
         label = choice('three', ['three', 'seven'], 'label')
-        super().__init__(dict(score=slider(1., -12., 12., .1, 'score z'),
+        super().__init__(dict(score=slider(1., -14., 14., .1, 'score z'),
                               pixel=slider(.5, 0., 1., .05, 'pixel'), label=label))
 
     def work(self, score:float, pixel:float, label:str) -> Iterator:
@@ -105,18 +108,18 @@ class Chain(Panel):
         forward = ['times pixel', 'sigmoid', f'distance from {1 if s.label == "three" else 0}']
         for i, (box, slope) in enumerate(zip(boxes, s.back)):
             ax.text(i, 1, box, ha='center', va='center', bbox=dict(boxstyle='round', fc='white'))
-            ax.text(i, -.25, f'slope {slope:.5f}', ha='center', color=roles['here'], weight='bold')
+            ax.text(i, -.25, f'slope {_five(slope)}', ha='center', color=roles['here'], weight='bold')
         for i, (name, step) in enumerate(zip(forward, s.steps)):
             for y, tail, tip in ((1.15, .22, .78), (.3, .78, .22)):
                 arrow = dict(arrowstyle='->', color='black' if y > 1 else roles['here'])
                 ax.annotate('', (i + tip, y), (i + tail, y), arrowprops=arrow)
             ax.text(i + .5, 1.25, name, ha='center', fontsize=10)
-            ax.text(i + .5, .4, f'times {step:.5f}', ha='center', fontsize=10, color=roles['here'])
+            ax.text(i + .5, .4, f'times {_five(step)}', ha='center', fontsize=10, color=roles['here'])
         ax.set(xlim=(-.5, 3.5), ylim=(-.4, 1.6))
         ax.axis('off')
         return fig
 
     def summary(self, s:SimpleNamespace) -> str:
-        chain = f'{s.steps[2]:g} x {s.steps[1]:.5f} x {s.pixel:g}'
+        chain = f'{s.steps[2]:g} x {_five(s.steps[1])} x {s.pixel:g}'
         return (f'A {s.label} with score {s.score:.1f}: p {s.p:.4f}, loss {s.loss:.4f}. '
-                f'Slope of the loss in the weight: {chain} = {s.back[0]:.5f}.')
+                f'Slope of the loss in the weight: {chain} = {_five(s.back[0])}.')

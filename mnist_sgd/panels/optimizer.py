@@ -45,8 +45,9 @@ class MomentumPanel(Panel):
             valley.plot(*path.T, color=color, marker='.')
             digits.plot([1 - a for a in accs], color=color, marker='.', label=name)
         ticks = [.02, .05, .1, .2, .5]
-        valley.set(title=f'valley: {len(path) - 1} steps (across is drawn larger)',
-                   xlabel='along', ylabel='across')
+        steps = len(path) - 1 if len(path) <= 200 else 'not there after 200'
+        valley.set(title=f'valley: {steps} steps (across is drawn larger)',
+                   xlabel='along', ylabel='across', xticks=range(-10, 11, 5))
         digits.set(title=f'digits: accuracy {accs[-1]:.4f}', xlabel='epoch', ylabel='share wrong')
         digits.set(yscale='log', ylim=(.015, .8), yticks=ticks, yticklabels=ticks)
         digits.minorticks_off()
