@@ -19,10 +19,11 @@ def save_checkpoint(
     recipe:Recipe, # What is run
     begun:object,  # `Start`, after the last record
     history:list,  # `Record`s so far
+    digits:str,    # Which ones it trains on, as `which_digits` tells
 ):
     "Keep everything that the rest of the run depends on; raises `OSError` where it cannot be written"
     generator = begun.dl.generator
-    state = dict(recipe=recipe_text(recipe), history=[astuple(r) for r in history],
+    state = dict(recipe=recipe_text(recipe), digits=digits, history=[astuple(r) for r in history],
                  model=begun.model.state_dict(), opt=begun.opt.state_dict(),
                  grads=[p.grad for p in begun.model.parameters()],
                  order=generator and generator.get_state())
@@ -32,8 +33,9 @@ def load_checkpoint(
     path:str|Path, # As `save_checkpoint` wrote it
     recipe:Recipe, # What is run: the same, though it may have more epochs
     begun:object,  # `Start`, fresh; it is brought to where the run stood
+    digits:str,    # Which ones it trains on, as `which_digits` tells
 ) -> list:         # `Record`s so far
-    "Go back to where a run stood; raises `ValueError` for another file, or one of another recipe"
+    "Go back to where a run stood; raises `ValueError` for another file, or one of another run"
     try: state = torch.load(path, map_location='cpu', weights_only=True)
     except FileNotFoundError: raise ValueError(
         f'{Path(path).absolute()} is not there: leave out --resume to start anew') from None
@@ -43,6 +45,10 @@ def load_checkpoint(
     other = parse_recipe(state['recipe'])
     if rest(other) != rest(recipe): raise ValueError(
         f"{path} is of another run: {state['recipe']}; resume it with that recipe")
+    kept = state.get('digits', digits)             # not in older files
+    if kept != digits: raise ValueError(
+        f'{path} is of a run on other digits ({kept}), not on these ({digits}): '
+        'resume it with the same --data, --source or --shards')
     history = [Record(*r) for r in state['history']]
     if history[-1].epoch > recipe.epochs: raise ValueError(
         f"{path} is at epoch {history[-1].epoch} already: give more epochs than that")

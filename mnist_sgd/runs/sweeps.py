@@ -20,7 +20,7 @@ from .many import run_many
 from .ranks import apart, check_same, gather, how_many, leads, my_rank
 from .recipe import Recipe, recipe_text
 from .record import Run
-from .shards import checksum
+from .shards import which_digits
 
 # %% ../../nbs/runs/sweeps.ipynb #sweeps-05
 def parse_range(
@@ -78,7 +78,7 @@ def sweep(
     texts = [recipe_text(replace(r, device='auto')) for r in recipes]
     plan = dict(recipes=f'{len(texts)} of them, {texts[0]} to {texts[-1]}',
                 checksum=zlib.crc32('\n'.join(texts).encode()), version=version('mnist_sgd'),
-                digits=f'{data.source}, checksum {checksum(data):08x}')
+                digits=which_digits(data))
     check_same(gather(plan))
     found = _already(Path(kept), plan, len(groups)) if leads() else {}
     progress(sum(len(rows) for rows in found.values()))
