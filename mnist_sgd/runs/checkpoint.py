@@ -6,6 +6,7 @@
 __all__ = ['save_checkpoint', 'load_checkpoint']
 
 # %% ../../nbs/runs/checkpoint.ipynb #checkpoint-02
+from contextlib import contextmanager
 from dataclasses import astuple, replace
 from pathlib import Path
 import torch
@@ -29,6 +30,17 @@ def save_checkpoint(
                  order=generator and generator.get_state())
     with write_whole(path) as f: torch.save(state, f)
 
+@contextmanager
+def _reading(path):
+    "Whatever is wrong in the file at `path` is a `ValueError` that names it"
+    try: yield
+    except FileNotFoundError: raise ValueError(
+        f'{Path(path).absolute()} is not there: leave out --resume to start anew') from None
+    except OSError: raise                          # it may be whole, and is not to be had now
+    except Exception as e: raise ValueError(
+        f'{path} is no checkpoint of this version of mnist_sgd, or a damaged one: '
+        'leave out --resume to start anew') from e
+
 def load_checkpoint(
     path:str|Path, # As `save_checkpoint` wrote it
     recipe:Recipe, # What is run: the same, though it may have more epochs
@@ -36,25 +48,22 @@ def load_checkpoint(
     digits:str,    # Which ones it trains on, as `which_digits` tells
 ) -> list:         # `Record`s so far
     "Go back to where a run stood; raises `ValueError` for another file, or one of another run"
-    try: state = torch.load(path, map_location='cpu', weights_only=True)
-    except FileNotFoundError: raise ValueError(
-        f'{Path(path).absolute()} is not there: leave out --resume to start anew') from None
-    except Exception as e: raise ValueError(
-        f'{path} is no checkpoint, or a damaged one: leave out --resume to start anew') from e
+    with _reading(path):
+        state = torch.load(path, map_location='cpu', weights_only=True)
+        other, history = parse_recipe(state['recipe']), [Record(*r) for r in state['history']]
+        last, kept = int(history[-1].epoch), state.get('digits', digits)  # not in older files
     def rest(r): return replace(r, epochs=1, device='auto')
-    other = parse_recipe(state['recipe'])
     if rest(other) != rest(recipe): raise ValueError(
         f"{path} is of another run: {state['recipe']}; resume it with that recipe")
-    kept = state.get('digits', digits)             # not in older files
     if kept != digits: raise ValueError(
         f'{path} is of a run on other digits ({kept}), not on these ({digits}): '
         'resume it with the same --data, --source or --shards')
-    history = [Record(*r) for r in state['history']]
-    if history[-1].epoch > recipe.epochs: raise ValueError(
-        f"{path} is at epoch {history[-1].epoch} already: give more epochs than that")
-    begun.model.load_state_dict(state['model'])
-    begun.opt.load_state_dict(state['opt'])
-    for p, g in zip(begun.model.parameters(), state['grads']):
-        p.grad = g if g is None else g.to(p.device)
-    if state['order'] is not None: begun.dl.generator.set_state(state['order'])
+    if last > recipe.epochs: raise ValueError(
+        f"{path} is at epoch {last} already: give more epochs than that")
+    with _reading(path):
+        begun.model.load_state_dict(state['model'])
+        begun.opt.load_state_dict(state['opt'])
+        for p, g in zip(begun.model.parameters(), state['grads']):
+            p.grad = g if g is None else g.to(p.device)
+        if state['order'] is not None: begun.dl.generator.set_state(state['order'])
     return history
