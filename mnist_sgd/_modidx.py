@@ -2222,6 +2222,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                        'mnist_sgd/practice/progress.py')},
             'mnist_sgd.runs.checkpoint': { 'mnist_sgd.runs.checkpoint._reading': ( 'runs/checkpoint.html#_reading',
                                                                                    'mnist_sgd/runs/checkpoint.py'),
+                                           'mnist_sgd.runs.checkpoint.check_unused': ( 'runs/checkpoint.html#check_unused',
+                                                                                       'mnist_sgd/runs/checkpoint.py'),
                                            'mnist_sgd.runs.checkpoint.load_checkpoint': ( 'runs/checkpoint.html#load_checkpoint',
                                                                                           'mnist_sgd/runs/checkpoint.py'),
                                            'mnist_sgd.runs.checkpoint.save_checkpoint': ( 'runs/checkpoint.html#save_checkpoint',

@@ -163,7 +163,10 @@ def _find_data(recipe, path, shards):
     return open_shards(shards)
 
 def _train(data, shards, checkpoint, resume, **fields):
+    from mnist_sgd.runs.checkpoint import check_unused
+    from mnist_sgd.runs.ranks import leads
     with _among_ranks(Recipe(**fields)) as recipe:
+        if checkpoint is not None and leads(): check_unused(checkpoint, resume)
         return _print_rows(recipe, _find_data(recipe, data, shards), checkpoint, resume)
 
 def _print_rows(recipe, data, checkpoint, resume):
