@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from ..data import Digits, TensorLoader, session_data
 from ..loss import batch_accuracy
+from ..machine.files import check_place
 from ..machine.threads import one_thread
 from ..optimizer import train_epoch
 from .checkpoint import load_checkpoint, save_checkpoint
@@ -125,6 +126,7 @@ def run(
 ) -> Iterator[Record]:             # `recipe.epochs + 1` of them
     "Train as `recipe` says: a record for the untrained model, then one after each epoch"
     device = pick_device(recipe.device)
+    if checkpoint and leads(): check_place(checkpoint)
     data = (session_data(recipe.source) if data is None else data).to(device)
     begun, shared = start(recipe, data), is_shared()
     model, loss_func = begun.model, begun.loss_func

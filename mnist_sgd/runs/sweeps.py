@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 import numpy as np
 from ..data import Digits
-from ..machine.files import write_whole
+from ..machine.files import check_place, write_whole
 from .many import run_many
 from .ranks import apart, check_same, gather, how_many, leads, my_rank
 from .recipe import Recipe, recipe_text
@@ -105,9 +105,7 @@ def check_out(
         raise ValueError(f'{out}: name a file that ends with .csv or .parquet')
     if out.suffix == '.parquet' and not find_spec('pyarrow'):
         raise ValueError(f"{out} needs pyarrow: pip install 'mnist_sgd[parquet]', or name a .csv")
-    if not out.parent.is_dir():
-        raise ValueError(f'{out.parent} is not a folder: make it, or name another file')
-    return out
+    return check_place(out)
 
 def write_table(
     rows:list, # Dicts, as `sweep` returns them
