@@ -384,6 +384,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'mnist_sgd/digits/shards.py'),
                                          'mnist_sgd.digits.shards.make_shards': ( 'digits/shards.html#make_shards',
                                                                                   'mnist_sgd/digits/shards.py'),
+                                         'mnist_sgd.digits.shards.map_shard': ( 'digits/shards.html#map_shard',
+                                                                                'mnist_sgd/digits/shards.py'),
                                          'mnist_sgd.digits.shards.read_plan': ( 'digits/shards.html#read_plan',
                                                                                 'mnist_sgd/digits/shards.py'),
                                          'mnist_sgd.digits.shards.shard_files': ( 'digits/shards.html#shard_files',

@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from pathlib import Path
-import numpy as np
 import torch
 from ..data import Digits
 from ..digits.images import DataError
-from ..digits.shards import read_plan, shard_files, shard_sizes
+from ..digits.shards import map_shard, read_plan, shard_sizes
 from ..digits.sources import offline_rows
 from ..many import part_sizes
 from .closed import mean_losses, signs, slopes, stepper
@@ -89,12 +88,11 @@ class ShardLoader:
 
     def _shard(self, number):
         "Images and labels of a shard, as bytes, mapped into memory"
-        for path, shape in zip(shard_files(self.data.folder, number), ((784,), ())):
-            try: mapped = np.load(path, mmap_mode='c')
-            except (OSError, ValueError, EOFError): mapped = None
-            if mapped is None or mapped.shape != (self.sizes[number], *shape): raise DataError(
-                f'{path} is missing or not whole: run mnist_sgd shards {self.data.folder} '
-                f"--images {self.data.plan['images']} to its end")
+        folder, plan = self.data.folder, self.data.plan
+        for path, mapped in map_shard(folder, number, self.sizes[number]):
+            if mapped is None: raise DataError(
+                f'{path} is missing or not whole: run mnist_sgd shards {folder} '
+                f"--images {plan['images']} --shard-size {plan['shard_size']} to its end")
             yield torch.from_numpy(mapped)
 
     def _chunks(self, lane, order):
