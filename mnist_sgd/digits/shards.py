@@ -109,8 +109,8 @@ def _agreed_plan(folder, plan):
             "ask for at least as many, or name another folder")
     with write_whole(folder/_plan, 't') as f: json.dump(plan, f)
 
-def _check_space(folder, missing):
-    need, free = 785*sum(missing.values()) + 512*len(missing), shutil.disk_usage(folder).free
+def _check_space(folder, need):
+    free = shutil.disk_usage(folder).free
     if need > free: raise DataError(
         f'{folder}: {need/1e9:.2f} GB are needed and {free/1e9:.2f} GB are free: '
         'make room, or ask for fewer images')
@@ -130,9 +130,10 @@ def make_shards(
         raise DataError(f'{folder} is a file: name a folder')
     folder.mkdir(parents=True, exist_ok=True)
     plan = dict(kind=_kind, images=images, shard_size=shard_size, seed=seed)
+    _check_space(folder, 785*images - sum(f.stat().st_size for f in folder.glob('*.npy')))
     sizes = dict(enumerate(shard_sizes(plan)))
     missing = {k: n for k, n in sizes.items() if not _is_whole(folder, k, n)}
-    _check_space(folder, missing)
+    _check_space(folder, 785*sum(missing.values()) + 512*len(missing))
     _agreed_plan(folder, plan)
     progress(images - sum(missing.values()))
     for number, n in missing.items():
