@@ -2412,6 +2412,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'mnist_sgd.runs.steps.squared_lr_limit': ( 'runs/steps.html#squared_lr_limit',
                                                                                  'mnist_sgd/runs/steps.py')},
             'mnist_sgd.runs.sweeps': { 'mnist_sgd.runs.sweeps._already': ('runs/sweeps.html#_already', 'mnist_sgd/runs/sweeps.py'),
+                                       'mnist_sgd.runs.sweeps._kept_rows': ('runs/sweeps.html#_kept_rows', 'mnist_sgd/runs/sweeps.py'),
                                        'mnist_sgd.runs.sweeps._row': ('runs/sweeps.html#_row', 'mnist_sgd/runs/sweeps.py'),
                                        'mnist_sgd.runs.sweeps.accuracy_chart': ( 'runs/sweeps.html#accuracy_chart',
                                                                                  'mnist_sgd/runs/sweeps.py'),

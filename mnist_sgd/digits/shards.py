@@ -73,6 +73,11 @@ def read_plan(
         f'{Path(folder)/_plan} cannot be read: make the shards again in a new folder') from None
     if not isinstance(plan, dict) or plan.get('kind') != _kind: raise DataError(
         f"{folder} was made by another version of mnist_sgd: make it again in a new folder")
+    for name, least in dict(images=1, shard_size=1, seed=0).items():
+        n = plan.get(name)
+        if type(n) is not int or n < least: raise DataError(
+            f'{Path(folder)/_plan} is damaged ({name}={n!r}): '
+            'make the shards again in a new folder')
     return plan
 
 # %% ../../nbs/digits/shards.ipynb #shards-11

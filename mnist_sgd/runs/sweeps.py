@@ -57,15 +57,25 @@ def _row(run:Run):
                 best_accuracy=max(r.accuracy for r in run.history),
                 broke_at=broken and broken.epoch, recipe=recipe_text(run.recipe))
 
-def _already(kept, plan, n):
+def _kept_rows(file, group):
+    "A row for each recipe of `group`; None where `file` is not there or holds anything else"
+    try:
+        rows = json.loads(file.read_text(encoding='utf-8'))
+        known = [(row['lr'], row['seed']) for row in rows]
+    except (FileNotFoundError, ValueError, TypeError, KeyError): return None
+    return rows if known == [(r.lr, r.seed) for r in group] else None
+
+def _already(kept, plan, groups):
     "Rows by the number of their group, as an earlier process kept them"
     kept.mkdir(parents=True, exist_ok=True)
     file = kept/'sweep.json'
-    if file.exists() and json.loads(file.read_text(encoding='utf-8')) != plan: raise ValueError(
-        f'{kept} has the beginning of another sweep: delete that folder, or choose another --out')
+    cure = 'delete that folder, or choose another --out'
+    try: old = json.loads(file.read_text(encoding='utf-8')) if file.exists() else plan
+    except ValueError: raise ValueError(f'{file} is damaged, in {kept}: {cure}') from None
+    if old != plan: raise ValueError(f'{kept} has the beginning of another sweep: {cure}')
     with write_whole(file, 't') as f: json.dump(plan, f)
-    files = {k: kept/f'{k:05}.json' for k in range(n)}
-    return {k: json.loads(f.read_text(encoding='utf-8')) for k, f in files.items() if f.exists()}
+    found = {k: _kept_rows(kept/f'{k:05}.json', group) for k, group in enumerate(groups)}
+    return {k: rows for k, rows in found.items() if rows}
 
 def sweep(
     recipes:list,     # `Recipe`s
@@ -80,7 +90,7 @@ def sweep(
                 checksum=zlib.crc32('\n'.join(texts).encode()), version=version('mnist_sgd'),
                 digits=which_digits(data))
     check_same(gather(plan))
-    found = _already(Path(kept), plan, len(groups)) if leads() else {}
+    found = _already(Path(kept), plan, groups) if leads() else {}
     progress(sum(len(rows) for rows in found.values()))
     done = gather(list(found))[0]
     missing = [k for k in range(len(groups)) if k not in done]
