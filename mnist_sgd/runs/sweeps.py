@@ -6,7 +6,7 @@
 __all__ = ['parse_range', 'sweep_recipes', 'sweep', 'check_out', 'write_table', 'accuracy_chart', 'save_sweep']
 
 # %% ../../nbs/runs/sweeps.ipynb #sweeps-02
-import csv, json, shutil, zlib
+import csv, json, re, zlib
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -48,6 +48,7 @@ def sweep_recipes(
 
 # %% ../../nbs/runs/sweeps.ipynb #sweeps-08
 _group = 64  # Models in a matrix
+_own = re.compile(r'(sweep|\d{5,})\.json(\.\w+\.part)?')  # Files of a sweep, whole and half
 
 def _row(run:Run):
     "What the table says of a run"
@@ -150,9 +151,11 @@ def save_sweep(
     rows:list,  # Dicts, as `sweep` returns them
     out:Path,   # Of the table
     chart:Path, # Of the chart
-    kept:Path,  # Folder of its groups, which is deleted
+    kept:Path,  # Folder of its groups, which are deleted; anything else in it stays
 ):
     "Write a finished sweep"
     write_table(rows, out)
     accuracy_chart(rows).savefig(chart)
-    shutil.rmtree(kept)
+    for file in kept.iterdir():
+        if _own.fullmatch(file.name): file.unlink()
+    if not any(kept.iterdir()): kept.rmdir()
