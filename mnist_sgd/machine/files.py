@@ -6,7 +6,7 @@
 __all__ = ['write_whole', 'check_place']
 
 # %% ../../nbs/machine/files.ipynb #files-imports
-import os
+import errno, os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +14,8 @@ from secrets import token_hex
 from typing import IO
 
 # %% ../../nbs/machine/files.ipynb #files-whole
+_disk = errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO  # Full or broken: names no file
+
 @contextmanager
 def write_whole(
     path:str|os.PathLike, # Where to; an older file stays until the new one is complete
@@ -30,7 +32,9 @@ def write_whole(
         os.replace(half, path)
     except BaseException as e:
         with suppress(OSError): half.unlink()
-        if isinstance(e, OSError) and e.filename == str(half): e.filename = str(path)
+        if isinstance(e, OSError):
+            nameless = e.filename is None and e.errno in _disk
+            if nameless or e.filename == str(half): e.filename = str(path)
         raise
 
 class _Tried(Exception): "Ends a try before the file has its name"

@@ -8,6 +8,7 @@ __all__ = ['save_checkpoint', 'load_checkpoint', 'check_unused']
 # %% ../../nbs/runs/checkpoint.ipynb #checkpoint-02
 from contextlib import contextmanager
 from dataclasses import astuple, replace
+from io import BytesIO
 from pathlib import Path
 import torch
 from ..machine.files import write_whole
@@ -28,7 +29,8 @@ def save_checkpoint(
                  model=begun.model.state_dict(), opt=begun.opt.state_dict(),
                  grads=[p.grad for p in begun.model.parameters()],
                  order=generator and generator.get_state())
-    with write_whole(path) as f: torch.save(state, f)
+    torch.save(state, whole := BytesIO())          # `torch.save` has no `OSError` for a full disk
+    with write_whole(path) as f: f.write(whole.getbuffer())
 
 @contextmanager
 def _reading(path):
