@@ -2236,6 +2236,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
             'mnist_sgd.runs.cli': { 'mnist_sgd.runs.cli._Format': ('runs/cli.html#_format', 'mnist_sgd/runs/cli.py'),
                                     'mnist_sgd.runs.cli._among_ranks': ('runs/cli.html#_among_ranks', 'mnist_sgd/runs/cli.py'),
                                     'mnist_sgd.runs.cli._bar': ('runs/cli.html#_bar', 'mnist_sgd/runs/cli.py'),
+                                    'mnist_sgd.runs.cli._file': ('runs/cli.html#_file', 'mnist_sgd/runs/cli.py'),
                                     'mnist_sgd.runs.cli._find_data': ('runs/cli.html#_find_data', 'mnist_sgd/runs/cli.py'),
                                     'mnist_sgd.runs.cli._print_rows': ('runs/cli.html#_print_rows', 'mnist_sgd/runs/cli.py'),
                                     'mnist_sgd.runs.cli._shards_parser': ('runs/cli.html#_shards_parser', 'mnist_sgd/runs/cli.py'),
