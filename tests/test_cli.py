@@ -24,6 +24,15 @@ def test_table():
     assert [line.split()[0] for line in out.stdout.splitlines()[2:]] == ['0', '1', '2']
     assert out.stderr == ''  # no bar where there is no terminal
 
+@pytest.mark.skipif(sys.platform == 'win32', reason='POSIX limits')
+def test_full_disk(tmp_path):
+    "Where a checkpoint does not fit, the complaint is one line that names it, and no half of it stays"
+    limited = 'import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)); from mnist_sgd.runs.cli import main; main()'
+    words = *command[1:], '--epochs', '2', '--model', 'net', '--checkpoint', tmp_path/'run.pt'
+    out = subprocess.run([sys.executable, '-c', limited, *words], capture_output=True, text=True)
+    assert out.returncode == 2 and 'Traceback' not in out.stderr and f"File too large: '{tmp_path/'run.pt'}'" in out.stderr
+    assert not list(tmp_path.iterdir())
+
 @pytest.mark.skipif(sys.platform == 'win32', reason='POSIX terminals')
 def test_progress_bar_on_a_terminal():
     import fcntl, pty, struct, termios

@@ -7,8 +7,8 @@ __all__ = ['trainers', 'add_options', 'make_parser', 'main']
 
 # %% ../../nbs/runs/cli.ipynb #15939b41
 import os, sys
-from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, BooleanOptionalAction
-from argparse import RawDescriptionHelpFormatter
+from argparse import ArgumentDefaultsHelpFormatter, ArgumentParser, ArgumentTypeError
+from argparse import BooleanOptionalAction, RawDescriptionHelpFormatter
 from collections.abc import Iterable
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import fields, replace
@@ -49,6 +49,11 @@ def add_options(
     parser.add_argument('--data', metavar='PATH',
                         help='folder or file of MNIST in any form, in place of MNIST_SGD_DATA')
 
+def _file(text):
+    "The name of a file, which an unset variable of a shell is not"
+    if not text.strip(): raise ArgumentTypeError('give the name of a file')
+    return text
+
 def make_parser():
     "An `ArgumentParser` with an option for each field of `Recipe`"
     parser = ArgumentParser('mnist_sgd', formatter_class=_Format, epilog=_examples,
@@ -57,9 +62,10 @@ def make_parser():
     add_options(parser)
     parser.add_argument('--shards', metavar='FOLDER',
                         help='train on the digits that mnist_sgd shards wrote there')
-    parser.add_argument('--checkpoint', metavar='FILE',
+    parser.add_argument('--checkpoint', metavar='FILE', type=_file,
                         help='keep the run in this file after each epoch')
-    parser.add_argument('--resume', metavar='FILE', help='go on with the run that is kept there')
+    parser.add_argument('--resume', metavar='FILE', type=_file,
+                        help='go on with the run that is kept there')
     parser.add_argument('--version', action='version', version=f'mnist_sgd {__version__}')
     return parser
 
@@ -163,7 +169,10 @@ def _find_data(recipe, path, shards):
     return open_shards(shards)
 
 def _train(data, shards, checkpoint, resume, **fields):
+    from mnist_sgd.runs.checkpoint import check_unused
+    from mnist_sgd.runs.ranks import leads
     with _among_ranks(Recipe(**fields)) as recipe:
+        if checkpoint is not None and leads(): check_unused(checkpoint, resume)
         return _print_rows(recipe, _find_data(recipe, data, shards), checkpoint, resume)
 
 def _print_rows(recipe, data, checkpoint, resume):

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from ..data import Digits, TensorLoader, session_data
 from ..loss import batch_accuracy
+from ..machine.files import check_place
 from ..machine.threads import one_thread
 from ..optimizer import train_epoch
 from .checkpoint import load_checkpoint, save_checkpoint
@@ -22,7 +23,7 @@ from .closed import closed_epochs, losses
 from .ranks import agree, how_many, is_shared, leads, my_rank, shared_epoch, sum_over_ranks
 from .recipe import Recipe
 from .record import Record
-from .shards import ShardLoader, ShardedDigits, loss_over_shards, sharded_epochs
+from .shards import ShardLoader, ShardedDigits, loss_over_shards, sharded_epochs, which_digits
 
 # %% ../../nbs/runs/engine.ipynb #30920117
 def pick_device(
@@ -125,10 +126,12 @@ def run(
 ) -> Iterator[Record]:             # `recipe.epochs + 1` of them
     "Train as `recipe` says: a record for the untrained model, then one after each epoch"
     device = pick_device(recipe.device)
+    if checkpoint and leads(): check_place(checkpoint)
     data = (session_data(recipe.source) if data is None else data).to(device)
     begun, shared = start(recipe, data), is_shared()
     model, loss_func = begun.model, begun.loss_func
-    history = load_checkpoint(resume, recipe, begun) if resume else []
+    digits = which_digits(data) if checkpoint or resume else ''
+    history = load_checkpoint(resume, recipe, begun, digits) if resume else []
     if shared: agree(recipe, data, len(history))
     yield from history
     if not history:
@@ -147,5 +150,5 @@ def run(
         record = _record(epoch, next(epochs), model, data, loss_func)
         if checkpoint and leads():
             history.append(record)
-            save_checkpoint(checkpoint, recipe, begun, history)
+            save_checkpoint(checkpoint, recipe, begun, history, digits)
         yield record

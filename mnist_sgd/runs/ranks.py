@@ -18,7 +18,7 @@ from ..data import Digits
 from ..machine.threads import one_thread
 from ..many import part_sizes
 from .recipe import Recipe, recipe_text
-from .shards import ShardLoader, checksum
+from .shards import ShardLoader, which_digits
 
 # %% ../../nbs/runs/ranks.ipynb #ranks-05
 def share(
@@ -132,7 +132,7 @@ def fingerprint(
     "What all processes of a run must have in common"
     return {'recipe': recipe_text(Recipe(**{**vars(recipe), 'device': 'auto'})),
             'epochs in the checkpoint': done,
-            'digits': f'{data.source}, checksum {checksum(data):08x}',
+            'digits': which_digits(data),
             'version of mnist_sgd': version('mnist_sgd'), 'version of torch': torch.__version__}
 
 def check_same(

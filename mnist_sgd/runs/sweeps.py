@@ -6,7 +6,7 @@
 __all__ = ['parse_range', 'sweep_recipes', 'sweep', 'check_out', 'write_table', 'accuracy_chart', 'save_sweep']
 
 # %% ../../nbs/runs/sweeps.ipynb #sweeps-02
-import csv, json, shutil, zlib
+import csv, json, re, zlib
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -15,12 +15,12 @@ from importlib.util import find_spec
 from pathlib import Path
 import numpy as np
 from ..data import Digits
-from ..machine.files import write_whole
+from ..machine.files import check_place, write_whole
 from .many import run_many
 from .ranks import apart, check_same, gather, how_many, leads, my_rank
 from .recipe import Recipe, recipe_text
 from .record import Run
-from .shards import checksum
+from .shards import which_digits
 
 # %% ../../nbs/runs/sweeps.ipynb #sweeps-05
 def parse_range(
@@ -48,6 +48,7 @@ def sweep_recipes(
 
 # %% ../../nbs/runs/sweeps.ipynb #sweeps-08
 _group = 64  # Models in a matrix
+_own = re.compile(r'(sweep|\d{5,})\.json(\.\w+\.part)?')  # Files of a sweep, whole and half
 
 def _row(run:Run):
     "What the table says of a run"
@@ -57,15 +58,25 @@ def _row(run:Run):
                 best_accuracy=max(r.accuracy for r in run.history),
                 broke_at=broken and broken.epoch, recipe=recipe_text(run.recipe))
 
-def _already(kept, plan, n):
+def _kept_rows(file, group):
+    "A row for each recipe of `group`; None where `file` is not there or holds anything else"
+    try:
+        rows = json.loads(file.read_text(encoding='utf-8'))
+        known = [(row['lr'], row['seed']) for row in rows]
+    except (FileNotFoundError, ValueError, TypeError, KeyError): return None
+    return rows if known == [(r.lr, r.seed) for r in group] else None
+
+def _already(kept, plan, groups):
     "Rows by the number of their group, as an earlier process kept them"
     kept.mkdir(parents=True, exist_ok=True)
     file = kept/'sweep.json'
-    if file.exists() and json.loads(file.read_text(encoding='utf-8')) != plan: raise ValueError(
-        f'{kept} has the beginning of another sweep: delete that folder, or choose another --out')
+    cure = 'delete that folder, or choose another --out'
+    try: old = json.loads(file.read_text(encoding='utf-8')) if file.exists() else plan
+    except ValueError: raise ValueError(f'{file} is damaged, in {kept}: {cure}') from None
+    if old != plan: raise ValueError(f'{kept} has the beginning of another sweep: {cure}')
     with write_whole(file, 't') as f: json.dump(plan, f)
-    files = {k: kept/f'{k:05}.json' for k in range(n)}
-    return {k: json.loads(f.read_text(encoding='utf-8')) for k, f in files.items() if f.exists()}
+    found = {k: _kept_rows(kept/f'{k:05}.json', group) for k, group in enumerate(groups)}
+    return {k: rows for k, rows in found.items() if rows}
 
 def sweep(
     recipes:list,     # `Recipe`s
@@ -78,9 +89,9 @@ def sweep(
     texts = [recipe_text(replace(r, device='auto')) for r in recipes]
     plan = dict(recipes=f'{len(texts)} of them, {texts[0]} to {texts[-1]}',
                 checksum=zlib.crc32('\n'.join(texts).encode()), version=version('mnist_sgd'),
-                digits=f'{data.source}, checksum {checksum(data):08x}')
+                digits=which_digits(data))
     check_same(gather(plan))
-    found = _already(Path(kept), plan, len(groups)) if leads() else {}
+    found = _already(Path(kept), plan, groups) if leads() else {}
     progress(sum(len(rows) for rows in found.values()))
     done = gather(list(found))[0]
     missing = [k for k in range(len(groups)) if k not in done]
@@ -105,9 +116,7 @@ def check_out(
         raise ValueError(f'{out}: name a file that ends with .csv or .parquet')
     if out.suffix == '.parquet' and not find_spec('pyarrow'):
         raise ValueError(f"{out} needs pyarrow: pip install 'mnist_sgd[parquet]', or name a .csv")
-    if not out.parent.is_dir():
-        raise ValueError(f'{out.parent} is not a folder: make it, or name another file')
-    return out
+    return check_place(out)
 
 def write_table(
     rows:list, # Dicts, as `sweep` returns them
@@ -142,9 +151,11 @@ def save_sweep(
     rows:list,  # Dicts, as `sweep` returns them
     out:Path,   # Of the table
     chart:Path, # Of the chart
-    kept:Path,  # Folder of its groups, which is deleted
+    kept:Path,  # Folder of its groups, which are deleted; anything else in it stays
 ):
     "Write a finished sweep"
     write_table(rows, out)
     accuracy_chart(rows).savefig(chart)
-    shutil.rmtree(kept)
+    for file in kept.iterdir():
+        if _own.fullmatch(file.name): file.unlink()
+    if not any(kept.iterdir()): kept.rmdir()
