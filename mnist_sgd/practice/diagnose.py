@@ -85,32 +85,32 @@ def _reached(answer):
 
 def _is_source_of(node, f):
     "Is the lambda in the tree `node` the function `f`, as far as its names tell?"
-    if not isinstance(node, ast.Lambda): return False
-    code, mine = compile(ast.Expression(node), '', 'eval').co_consts[0], f.__code__
+    *_, code = filter(inspect.iscode, compile(ast.Expression(node), '', 'eval').co_consts)
+    mine = f.__code__                                    # defaults come before the lambda itself
     def plain(consts): return [c for c in consts if not inspect.iscode(c)]
     return code.co_varnames == mine.co_varnames and plain(code.co_consts) == plain(mine.co_consts)
 
-def _parsed(text):
-    "A tree of some text, or of the lambdas that begin in it where the text alone is no program"
-    try: return ast.parse(text)
-    except SyntaxError: pass
+def _lambda(text):
+    "The tree of the lambda that some text begins with; None where there is none"
     for end in range(len(text), 0, -1):
-        try: tree = ast.parse(text[:end], mode='eval')
+        try: node = ast.parse(text[:end], mode='eval').body
         except (SyntaxError, ValueError): continue
-        if isinstance(tree.body, ast.Lambda): return tree
+        if isinstance(node, ast.Lambda): return node
 
 def _trees(f):
     "Pairs of some text and its tree, of the source of function `f`; none where it cannot be read"
-    try: text = textwrap.dedent(inspect.getsource(f))
+    is_lambda = f.__code__.co_name == '<lambda>'
+    try:
+        text = textwrap.dedent(inspect.getsource(f))
+        tree = None if is_lambda else ast.parse(text)
     except (OSError, TypeError, SyntaxError): return []
-    if f.__name__ != '<lambda>':
-        tree = _parsed(text)
-        for node in getattr(tree, 'body', []):
+    if not is_lambda:
+        for node in tree.body:
             if isinstance(node, ast.FunctionDef): node.decorator_list = []   # not its own code
-        return [(text, tree)] if tree else []
+        return [(text, tree)]
     starts = [text[m.start():] for m in re.finditer(r'\blambda\b', text)]
-    pairs = [(t, _parsed(t)) for t in starts[:20]]
-    return [(t, tree.body) for t, tree in pairs if tree and _is_source_of(tree.body, f)]
+    pairs = [(t, _lambda(t)) for t in starts[:20]]
+    return [(t, node) for t, node in pairs if node and _is_source_of(node, f)]
 
 def _fits(form, node, names):
     "Has `node` this form? A name stands for any name, always the same one, and `...` for anything"
