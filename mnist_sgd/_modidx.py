@@ -2331,6 +2331,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                        'mnist_sgd.runs.recipe._from_text': ('runs/recipe.html#_from_text', 'mnist_sgd/runs/recipe.py'),
                                        'mnist_sgd.runs.recipe._plain': ('runs/recipe.html#_plain', 'mnist_sgd/runs/recipe.py'),
                                        'mnist_sgd.runs.recipe._to_text': ('runs/recipe.html#_to_text', 'mnist_sgd/runs/recipe.py'),
+                                       'mnist_sgd.runs.recipe._usual': ('runs/recipe.html#_usual', 'mnist_sgd/runs/recipe.py'),
                                        'mnist_sgd.runs.recipe.parse_recipe': ('runs/recipe.html#parse_recipe', 'mnist_sgd/runs/recipe.py'),
                                        'mnist_sgd.runs.recipe.recipe_text': ('runs/recipe.html#recipe_text', 'mnist_sgd/runs/recipe.py'),
                                        'mnist_sgd.runs.recipe.recipe_words': ('runs/recipe.html#recipe_words', 'mnist_sgd/runs/recipe.py')},

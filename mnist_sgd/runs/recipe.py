@@ -115,15 +115,21 @@ _words = dict(on=True, off=False, true=True, false=False)
 _quotes = re.compile('["\'`´“”„‟‘’‚‛«»‹›]')
 _call = re.compile(r'(?:\w+\s*=(?!=)\s*)?(?:[\w.]*\.)?(?:Recipe|dict)\s*\((.*)\)|\{(.*)\}', re.S)
 
+def _usual(c):
+    "A character as it is usually written; a raised or lowered one, which is no plain digit, stays"
+    is_raised = unicodedata.decomposition(c).startswith(('<super>', '<sub>'))
+    return c if is_raised else unicodedata.normalize('NFKC', c)
+
 def _plain(text):
     "What was pasted, without quotes and `Recipe(...)` around it; raises `ValueError` for odd marks"
-    text = unicodedata.normalize('NFKC', _quotes.sub('', bare(text))).rstrip('.; \n')
+    text = ''.join(map(_usual, _quotes.sub('', bare(text)))).rstrip('.; \n')
     call = _call.fullmatch(text)
     if call: text = call[1] if call[2] is None else call[2]
     for c in text:
         if c.isascii(): continue
         kind = unicodedata.category(c)
-        cure = {'Cf': 'it cannot be seen: delete it', 'Pd': 'write - in its place'}.get(kind)
+        cure = {'Cf': 'it cannot be seen: delete it', 'Pd': 'write - in its place',
+                'No': 'write the number out'}.get(kind)
         if c == '\u2212': cure = 'write - in its place'
         seen = text.replace(c, f'[{unicodedata.name(c, "?")}]') if kind == 'Cf' else text
         raise ValueError(f"{seen}: there is a {unicodedata.name(c, 'strange character')} "
