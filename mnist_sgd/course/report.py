@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from .. import __version__
-from .files import course_notebooks, exercise_cells, read_notebook
+from .files import course_notebooks, exercise_cells, read_notebook, write_file
 from .passages import course_exercises, passage
 from .rerun import no_network, rerun
 from .verdicts import guess_type, read_guess, read_verdict, verdict_type
@@ -360,8 +360,7 @@ def write_report(
         network = 'without' if no_network() else 'with'
         how = f'Answers checked again, in a process of their own, {network} a network'
     to = Path(folder if to is None else to)
-    to.mkdir(parents=True, exist_ok=True)
     page, sheet = to/'report.html', to/'report.csv'
-    page.write_bytes(report_html(submissions, with_names, how).encode('utf-8', 'replace'))
-    sheet.write_bytes(('\ufeff' + report_csv(submissions, with_names)).encode('utf-8', 'replace'))
+    write_file(page, report_html(submissions, with_names, how).encode('utf-8', 'replace'))
+    write_file(sheet, ('\ufeff' + report_csv(submissions, with_names)).encode('utf-8', 'replace'))
     return page, sheet, submissions
