@@ -56,9 +56,10 @@ def _handout_options(parser):
     parser.add_argument('--bug', metavar='CODE', help='a Bug Lab code: the same bug for everyone')
 
 def _handout(args):
-    archive, nbgrader = make_handout(args.folder, lesson_names(args.lessons), args.bug)
+    archive, nbgrader, aside = make_handout(args.folder, lesson_names(args.lessons), args.bug)
     print(f'for the class: {archive}')
     print(f'for nbgrader:  {nbgrader} (generate_assignment {archive.stem} there makes the release)')
+    for old in aside: print(f'another version was there, and is kept: {old}')
     return 0
 
 # %% ../../nbs/course/commands.ipynb #commands-report
