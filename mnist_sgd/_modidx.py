@@ -177,6 +177,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'mnist_sgd.course.report._learner': ('course/report.html#_learner', 'mnist_sgd/course/report.py'),
                                          'mnist_sgd.course.report._mistake': ('course/report.html#_mistake', 'mnist_sgd/course/report.py'),
                                          'mnist_sgd.course.report._number': ('course/report.html#_number', 'mnist_sgd/course/report.py'),
+                                         'mnist_sgd.course.report._passed_by': ( 'course/report.html#_passed_by',
+                                                                                 'mnist_sgd/course/report.py'),
                                          'mnist_sgd.course.report._people': ('course/report.html#_people', 'mnist_sgd/course/report.py'),
                                          'mnist_sgd.course.report._predictions': ( 'course/report.html#_predictions',
                                                                                    'mnist_sgd/course/report.py'),
