@@ -34,7 +34,7 @@ def _learner(path):
     "Who handed in the file at `path` (below the folder)"
     if len(path.parts) > 1: return path.parts[0]
     names = '|'.join(map(re.escape, course_notebooks()))
-    return re.sub(rf'[ _.-]*({names})[ _.-]*', '', path.stem) or path.stem
+    return re.sub(rf'[ _.-]*({names})[ _.-]*', '', path.stem, flags=re.I) or path.stem
 
 def _data(nb, kind, read, problems):
     "What outputs hold under a type; what is wrong with those that make no sense"
@@ -318,9 +318,10 @@ def report_html(
     return _page.format(style=_style, body=''.join(parts))
 
 def _cell(value):
-    "A cell that no spreadsheet takes for a formula"
+    "A cell that no spreadsheet takes for a formula, or for two rows"
     text = str(value)
-    return "'" + text if text[:1] in '=+-@\t\r' and text else text
+    text = "'" + text if text[:1] in '=+-@\t\r' and text else text
+    return text.replace('\r', ' ')
 
 def report_csv(
     submissions:list,      # Of `Submission`
