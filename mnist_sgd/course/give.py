@@ -95,7 +95,8 @@ def _given(nb):
     "Marks of the cells as they were given, by id; empty for a notebook from elsewhere"
     record = nb['metadata'].get('mnist_sgd')
     given = record.get('given') if isinstance(record, dict) else None
-    return given if isinstance(given, dict) else {}
+    if not isinstance(given, dict): return {}
+    return {id: mark for id, mark in given.items() if isinstance(mark, str)}
 
 def _pairs(mine, new):
     "For each cell of `new` its index in `mine`, or None: by id, or by its mark where ids were lost"
@@ -189,11 +190,14 @@ def write_anew(
 
 def _update(path, new):
     "Bring one file up to date; what was done, in words"
-    try: mine = read_notebook(path)
+    try:
+        mine = read_notebook(path)
+        after, done = merged(mine, new)
+        data = notebook_bytes(after)
     except ValueError as e: return f'left as it is: {e}'
-    after, done = merged(mine, new)
+    except RecursionError: return 'left as it is: it is nested too deep'
     if after == mine: return 'nothing to do'
-    old = write_anew(path, notebook_bytes(after), path)
+    old = write_anew(path, data, path)
     return f'{_said(done)}; as it was: {old.relative_to(path.parent).as_posix()}'
 
 def write_course(
