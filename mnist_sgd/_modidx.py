@@ -95,6 +95,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                   'mnist_sgd/course/commands.py'),
                                            'mnist_sgd.course.commands._course_options': ( 'course/commands.html#_course_options',
                                                                                           'mnist_sgd/course/commands.py'),
+                                           'mnist_sgd.course.commands._folder': ( 'course/commands.html#_folder',
+                                                                                  'mnist_sgd/course/commands.py'),
                                            'mnist_sgd.course.commands._handout': ( 'course/commands.html#_handout',
                                                                                    'mnist_sgd/course/commands.py'),
                                            'mnist_sgd.course.commands._handout_options': ( 'course/commands.html#_handout_options',

@@ -65,10 +65,11 @@ def handout_notebooks(
     names:list,         # Lessons, such as `['03_grad']`
     bug:str|None=None,  # A code of the Bug Lab
 ) -> dict:              # Notebooks by file name
-    "What a class gets"
-    names = [*names, *(['bug_lab'] if bug else [])]
+    "What a class gets; raises `ValueError` for a code that is none"
+    has_bug = bug is not None
+    names = [*names, *['bug_lab']*has_bug]
     found = {f'{name}.ipynb': learner_copy(name, names) for name in names}
-    if bug: found[f'bug-{bug_code(bug)}.ipynb'] = bug_notebook(bug_code(bug))
+    if has_bug: found[f'bug-{bug_code(bug)}.ipynb'] = bug_notebook(bug_code(bug))
     return found
 
 def _zip(files):
