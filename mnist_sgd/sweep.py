@@ -30,12 +30,12 @@ def _flat(tensors): return torch.cat([t.reshape(-1) for t in tensors])
 def path_plane(
     run:Run, # Of a linear model
 ) -> Plane:
-    "The plane through both ends of `run` that holds most of it; raises `ValueError` if it broke"
+    "The plane through both ends of `run` that holds most of it; raises `ValueError` if none does"
     points = torch.stack([_flat(r.params) for r in run.history]).double()
-    if not points.isfinite().all():
-        raise ValueError(f"the run of {recipe_text(run.recipe)} left the numbers: "
-                         "choose one that trains")
     away = points - points[0]
+    if not points.isfinite().all() or not away[-1].any():
+        did = 'ends where it began' if points.isfinite().all() else 'left the numbers'
+        raise ValueError(f"the run of {recipe_text(run.recipe)} {did}: choose one that trains")
     first = away[-1] / away[-1].norm()
     rest = away - (away@first)[:,None]*first
     second = torch.linalg.svd(rest, full_matrices=False).Vh[0] # in which the rest varies most

@@ -7,7 +7,7 @@ __all__ = ['commands', 'run_command']
 
 # %% ../../nbs/course/commands.ipynb #commands-imports
 import subprocess, sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from importlib.util import find_spec
 from pathlib import Path
 from .files import course_notebooks, lesson_names, page_names
@@ -16,9 +16,15 @@ from .handout import make_handout
 from .report import write_report
 
 # %% ../../nbs/course/commands.ipynb #commands-course
+def _folder(text):
+    "A folder's name, for `argparse`; raises `ArgumentTypeError` for an empty one"
+    if not text.strip(): raise ArgumentTypeError('name a folder; a dot is the one you are in')
+    return text
+
 def _course_options(parser):
     parser.description = 'Write the lessons to a folder of your own, and open JupyterLab there.'
-    parser.add_argument('folder', nargs='?', default='sgd-course', help='default: sgd-course')
+    parser.add_argument('folder', nargs='?', type=_folder, default='sgd-course',
+                        help='default: sgd-course')
     parser.add_argument('--lessons', help='such as 00-04 or 03; by default all, and the pages')
     parser.add_argument('--update', action='store_true',
                         help='bring notebooks up to date; whatever you have touched stays')
@@ -28,7 +34,7 @@ def _course_options(parser):
 def _asked(args):
     "Which notebooks: those named, or with --update those that are there, or all"
     there = {p.stem for p in Path(args.folder).glob('*.ipynb')}
-    if args.lessons: names = lesson_names(args.lessons)
+    if args.lessons is not None: names = lesson_names(args.lessons)
     elif args.update:
         names = [n for n in course_notebooks() if n in there]
         if not names:
@@ -51,22 +57,25 @@ def _course(args):
 # %% ../../nbs/course/commands.ipynb #commands-handout
 def _handout_options(parser):
     parser.description = 'Make a zip of lessons for a class, and an nbgrader assignment of them.'
-    parser.add_argument('folder', help='where to write them')
+    parser.add_argument('folder', type=_folder, help='where to write them')
     parser.add_argument('--lessons', default='all', help='such as 03-05 or 00,03; default: all')
     parser.add_argument('--bug', metavar='CODE', help='a Bug Lab code: the same bug for everyone')
 
 def _handout(args):
-    archive, nbgrader = make_handout(args.folder, lesson_names(args.lessons), args.bug)
+    archive, nbgrader, aside = make_handout(args.folder, lesson_names(args.lessons), args.bug)
     print(f'for the class: {archive}')
     print(f'for nbgrader:  {nbgrader} (generate_assignment {archive.stem} there makes the release)')
+    for old in aside: print(f'another version was there, and is kept: {old}')
     return 0
 
 # %% ../../nbs/course/commands.ipynb #commands-report
 def _report_options(parser):
     parser.description = ('Read the notebooks of a class, executing nothing, and write a page '
                           'and a table: who solved what, and which mistakes are common.')
-    parser.add_argument('folder', help='a folder for each learner, or all their notebooks')
-    parser.add_argument('--to', metavar='FOLDER', help='where to write; default: the same folder')
+    parser.add_argument('folder', type=_folder,
+                        help='a folder for each learner, or all their notebooks')
+    parser.add_argument('--to', metavar='FOLDER', type=_folder,
+                        help='where to write; default: the same folder')
     parser.add_argument('--no-names', action='store_true', help='number the learners instead')
     parser.add_argument('--rerun', action='store_true',
                         help='run the answers again (as you, with limits) and check them')

@@ -46,6 +46,7 @@ def _read_cell(cell, i):
     if not isinstance(outputs, list) or not all(isinstance(o, dict) for o in outputs):
         raise ValueError(f'the outputs of its cell {i} are not a list of tables')
     if not isinstance(cell.get('metadata'), dict): cell['metadata'] = {}
+    if not isinstance(cell.get('id', ''), str): del cell['id']
     return cell | dict(source=source)
 
 def write_file(
@@ -59,9 +60,10 @@ def write_file(
 def notebook_bytes(
     nb:dict, # A notebook
 ) -> bytes:  # Its file
-    "A notebook as Jupyter writes it"
+    "A notebook as Jupyter writes it; half a character stays as it was, an escape in the JSON"
     cells = [c | dict(source=c['source'].splitlines(True)) for c in nb['cells']]
-    return (json.dumps(nb | dict(cells=cells), indent=1, ensure_ascii=False) + '\n').encode()
+    text = json.dumps(nb | dict(cells=cells), indent=1, ensure_ascii=False) + '\n'
+    return text.encode(errors='backslashreplace')
 
 # %% ../../nbs/course/files.ipynb #files-where
 def course_folder() -> Path:

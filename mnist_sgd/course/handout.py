@@ -9,7 +9,7 @@ __all__ = ['install_size', 'bug_code', 'bug_notebook', 'handout_notebooks', 'han
 import io, re, zipfile
 from pathlib import Path
 from .files import exercise_cells, notebook_bytes, write_file
-from .give import learner_copy
+from .give import learner_copy, write_anew
 
 # %% ../../nbs/course/handout.ipynb #handout-bug
 def bug_code(
@@ -65,10 +65,11 @@ def handout_notebooks(
     names:list,         # Lessons, such as `['03_grad']`
     bug:str|None=None,  # A code of the Bug Lab
 ) -> dict:              # Notebooks by file name
-    "What a class gets"
-    names = [*names, *(['bug_lab'] if bug else [])]
+    "What a class gets; raises `ValueError` for a code that is none"
+    has_bug = bug is not None
+    names = [*names, *['bug_lab']*has_bug]
     found = {f'{name}.ipynb': learner_copy(name, names) for name in names}
-    if bug: found[f'bug-{bug_code(bug)}.ipynb'] = bug_notebook(bug_code(bug))
+    if has_bug: found[f'bug-{bug_code(bug)}.ipynb'] = bug_notebook(bug_code(bug))
     return found
 
 def _zip(files):
@@ -130,8 +131,8 @@ def make_handout(
     folder:str|Path,   # Where to; made if it is not there
     names:list,        # Lessons, such as `['03_grad']`
     bug:str|None=None, # A code of the Bug Lab
-) -> tuple:            # Paths of the zip and of nbgrader's folder
-    "Write a zip for a class, and the same as an nbgrader assignment"
+) -> tuple:            # Paths of the zip, of nbgrader's folder, and of what was set aside in it
+    "Write a zip for a class, and the same as an nbgrader assignment; what was edited is kept"
     folder, title = Path(folder), handout_name(names)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f'{folder} is a file: name a folder')
@@ -140,8 +141,12 @@ def make_handout(
     files = {f'{title}/{name}': notebook_bytes(nb) for name, nb in notebooks.items()}
     archive, nbgrader = folder/f'{title}.zip', folder/'nbgrader'
     write_file(archive, _zip(files | {f'{title}/READ_ME.txt': text.encode()}))
+    aside = []                                           # not in source/: nbgrader hands that out
     for name, nb in notebooks.items():
-        write_file(nbgrader/'source'/title/name, notebook_bytes(graded(nb)))
+        path, data = nbgrader/'source'/title/name, notebook_bytes(graded(nb))
+        if not path.exists(): write_file(path, data)
+        elif path.read_bytes() != data:
+            aside.append(write_anew(path, data, nbgrader/f'{title}-{name}'))
     config = nbgrader/'nbgrader_config.py'
     if not config.exists(): write_file(config, _config.encode())
-    return archive, nbgrader
+    return archive, nbgrader, aside

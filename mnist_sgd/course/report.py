@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from .. import __version__
-from .files import course_notebooks, exercise_cells, read_notebook
+from .files import course_notebooks, exercise_cells, read_notebook, write_file
 from .passages import course_exercises, passage
 from .rerun import no_network, rerun
 from .verdicts import guess_type, read_guess, read_verdict, verdict_type
@@ -34,7 +34,7 @@ def _learner(path):
     "Who handed in the file at `path` (below the folder)"
     if len(path.parts) > 1: return path.parts[0]
     names = '|'.join(map(re.escape, course_notebooks()))
-    return re.sub(rf'[ _.-]*({names})[ _.-]*', '', path.stem) or path.stem
+    return re.sub(rf'[ _.-]*({names})[ _.-]*', '', path.stem, flags=re.I) or path.stem
 
 def _data(nb, kind, read, problems):
     "What outputs hold under a type; what is wrong with those that make no sense"
@@ -47,6 +47,13 @@ def _data(nb, kind, read, problems):
             except ValueError as e: problems[f'a record was left out: {e}'] += 1
     return found
 
+_link = 'it is a link, and links are not followed'
+
+def _passed_by(folder, path, problem):
+    "What is said of a folder that is not looked into"
+    below = path.relative_to(folder)
+    return Submission(below.parts[0], below.as_posix(), problem)
+
 def read_submission(
     folder:Path, # The folder of the class
     path:Path,   # A file in it
@@ -54,11 +61,11 @@ def read_submission(
     "What one file holds; raises nothing"
     below = path.relative_to(folder)
     found = Submission(_learner(below), below.as_posix())
-    if path.suffix != '.ipynb':
-        found.problem = 'it is not a notebook (.ipynb); an archive has to be unpacked first'
+    if os.path.islink(path):
+        found.problem = _link
         return found
-    if path.is_symlink():
-        found.problem = 'it is a link to another file, and links are not followed'
+    if path.suffix.lower() != '.ipynb':
+        found.problem = 'it is not a notebook (.ipynb); an archive has to be unpacked first'
         return found
     try: nb = read_notebook(path)
     except ValueError as e:
@@ -79,18 +86,24 @@ def read_submissions(
     folder:str|Path, # With a folder for each learner, or all their files
 ) -> list:           # Of `Submission`
     "All files of a class, hidden ones left out; raises `ValueError` where there is nothing to read"
-    folder, found = Path(folder), []
+    folder, found, passed_by = Path(folder), [], []
+    def unread(error):
+        path, problem = Path(error.filename), f'it cannot be read: {error.strerror}'
+        if path == folder: raise ValueError(f'{folder}: {problem}')
+        passed_by.append(_passed_by(folder, path, problem))
     if not folder.is_dir(): raise ValueError(f'{folder}: there is no such folder')
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=unread):
         folders[:] = sorted(f for f in folders if not f.startswith(('.', '__')))
+        links = [Path(place)/f for f in folders if os.path.islink(Path(place)/f)]
+        passed_by += [_passed_by(folder, path, _link) for path in links]
         found += [Path(place)/f for f in sorted(files) if not f.startswith('.')]
         if len(found) > most_files:
             raise ValueError(f'{folder} holds more than {most_files:,} files: '
                              'name the folder of one class')
     found = [p for p in found if p.name not in ('report.html', 'report.csv')]
-    if not found:
+    if not (found or passed_by):
         raise ValueError(f'{folder} is empty: it should hold what the class has handed in')
-    return [read_submission(folder, p) for p in found]
+    return passed_by + [read_submission(folder, p) for p in found]
 
 # %% ../../nbs/course/report.ipynb #report-count
 @dataclass
@@ -305,9 +318,10 @@ def report_html(
     return _page.format(style=_style, body=''.join(parts))
 
 def _cell(value):
-    "A cell that no spreadsheet takes for a formula"
+    "A cell that no spreadsheet takes for a formula, or for two rows"
     text = str(value)
-    return "'" + text if text[:1] in '=+-@\t\r' and text else text
+    text = "'" + text if text[:1] in '=+-@\t\r' and text else text
+    return text.replace('\r', ' ')
 
 def report_csv(
     submissions:list,      # Of `Submission`
@@ -360,8 +374,7 @@ def write_report(
         network = 'without' if no_network() else 'with'
         how = f'Answers checked again, in a process of their own, {network} a network'
     to = Path(folder if to is None else to)
-    to.mkdir(parents=True, exist_ok=True)
     page, sheet = to/'report.html', to/'report.csv'
-    page.write_bytes(report_html(submissions, with_names, how).encode('utf-8', 'replace'))
-    sheet.write_bytes(('\ufeff' + report_csv(submissions, with_names)).encode('utf-8', 'replace'))
+    write_file(page, report_html(submissions, with_names, how).encode('utf-8', 'replace'))
+    write_file(sheet, ('\ufeff' + report_csv(submissions, with_names)).encode('utf-8', 'replace'))
     return page, sheet, submissions

@@ -14,7 +14,7 @@ from ..data import Digits, session_data
 from .parts import broken_text, challenges, control_rows, recipe_controls, runs_table
 from .picture import RunPanel, run_svg
 from ..runs.engine import pick_device, run
-from ..runs.recipe import Recipe, parse_recipe, recipe_text
+from ..runs.recipe import Recipe, as_recipe, recipe_text
 from ..runs.record import Run
 from ..runs.steps import broken_at, diagnose, first_epoch, sample
 from ..widgets.controls import choice
@@ -26,7 +26,7 @@ class Training(RunPanel):
         recipe:str|Recipe='lr=1, epochs=20', # Where to start, maybe as a text
         data:Digits|None=None,               # By default those that the recipe's source names
     ):
-        self.recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
+        self.recipe = as_recipe(recipe)
         self.data = session_data(self.recipe.source) if data is None else data
         self.ever_lit = (self.data.train_x.amax(0) > 0).cpu()
         self.sample = sample(self.data.to('cpu'))
@@ -156,7 +156,7 @@ class Lab(Training):
         recipe:str|Recipe, # Itself or its text
     ):
         "Set all controls to `recipe`; raises `ValueError` for what is locked or makes no sense"
-        recipe = parse_recipe(recipe) if isinstance(recipe, str) else recipe
+        recipe = as_recipe(recipe)
         if recipe.source not in ('auto', self.recipe.source, self.data.source):
             raise ValueError(f"source={recipe.source}: open another lab for other images")
         self.set(**{n: v for n, v in asdict(recipe).items() if n in self.controls})

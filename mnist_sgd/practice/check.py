@@ -16,7 +16,7 @@ from ..course.verdicts import Attempts, verdict_data, verdict_type
 from .diagnose import Attempt, Code, Failure, failure_of, functions_of, in_line
 from .diagnose import common_error, common_slip, details_of, no_work, same, shown
 from .diagnose import wrong_kind
-from .limit import TooLong, within
+from .limit import within
 from .progress import note_exercise, note_solved
 from ..widgets.page import inks, sign_html
 
@@ -315,7 +315,8 @@ def _run(ex, answer, case, limit):
         given = copy.deepcopy(case)
         torch.manual_seed(0)
         try: got = within(limit, lambda: ex.observe(answer, *given))
-        except (Exception, SystemExit, TooLong) as e: got = failure_of(e, answer)
+        except KeyboardInterrupt: raise
+        except BaseException as e: got = failure_of(e, answer)
     inputs = [z for z in zip(ex.inputs, given, case) if isinstance(z[-1], (Tensor, list))]
     return got, tuple(name for name, after, before in inputs if not same(after, before, 0))
 
@@ -497,7 +498,7 @@ def _verdict(ex, answer, limit):
     if untouched(answer, ex.right): return blank
     if ex.parse and not callable(answer):
         try: answer = ex.parse(answer)
-        except (TypeError, ValueError, RuntimeError) as e: return no(*_unparsed(ex, answer, e))
+        except Exception as e: return no(*_unparsed(ex, answer, e))
     problem = _not_callable_so(ex, answer)
     if problem: return no(*problem)
     attempts = []

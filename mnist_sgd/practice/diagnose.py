@@ -14,6 +14,16 @@ import torch
 from torch import Tensor
 
 # %% ../../nbs/practice/diagnose.ipynb #fe8f8e37
+def _guarded(instead):
+    "Decorator: what a function gives where an object of a learner's own raises an error"
+    def guard(f):
+        @functools.wraps(f)
+        def guarded(*args, **kw):
+            try: return f(*args, **kw)
+            except Exception: return instead
+        return guarded
+    return guard
+
 def _is_number(x):
     if isinstance(x, (bool, int, float)): return True
     return getattr(x, 'shape', None) == () and hasattr(x, 'item')
@@ -36,6 +46,7 @@ def _traits(x): return x.shape, x.device, x.is_floating_point()
 
 def _items(x): return [x[k] for k in sorted(x)]
 
+@_guarded(False)
 def same(
     got:object,     # What an answer gave
     want:object,    # What is right
@@ -50,7 +61,7 @@ def same(
         if not isinstance(got, dict) or set(got) != set(want): return False
         return same(_items(got), _items(want), tol)
     if _is_array(want): return _is_array(got) and same(got.tolist(), want.tolist(), tol)
-    if not isinstance(want, (list, tuple)): return type(got) is type(want) and got == want
+    if not isinstance(want, (list, tuple)): return type(got) is type(want) and bool(got == want)
     if not isinstance(got, (list, tuple)) or len(got) != len(want): return False
     return all(same(g, w, tol) for g, w in zip(got, want))
 
@@ -85,32 +96,32 @@ def _reached(answer):
 
 def _is_source_of(node, f):
     "Is the lambda in the tree `node` the function `f`, as far as its names tell?"
-    if not isinstance(node, ast.Lambda): return False
-    code, mine = compile(ast.Expression(node), '', 'eval').co_consts[0], f.__code__
+    *_, code = filter(inspect.iscode, compile(ast.Expression(node), '', 'eval').co_consts)
+    mine = f.__code__                                    # defaults come before the lambda itself
     def plain(consts): return [c for c in consts if not inspect.iscode(c)]
     return code.co_varnames == mine.co_varnames and plain(code.co_consts) == plain(mine.co_consts)
 
-def _parsed(text):
-    "A tree of some text, or of the lambdas that begin in it where the text alone is no program"
-    try: return ast.parse(text)
-    except SyntaxError: pass
+def _lambda(text):
+    "The tree of the lambda that some text begins with; None where there is none"
     for end in range(len(text), 0, -1):
-        try: tree = ast.parse(text[:end], mode='eval')
+        try: node = ast.parse(text[:end], mode='eval').body
         except (SyntaxError, ValueError): continue
-        if isinstance(tree.body, ast.Lambda): return tree
+        if isinstance(node, ast.Lambda): return node
 
 def _trees(f):
     "Pairs of some text and its tree, of the source of function `f`; none where it cannot be read"
-    try: text = textwrap.dedent(inspect.getsource(f))
+    is_lambda = f.__code__.co_name == '<lambda>'
+    try:
+        text = textwrap.dedent(inspect.getsource(f))
+        tree = None if is_lambda else ast.parse(text)
     except (OSError, TypeError, SyntaxError): return []
-    if f.__name__ != '<lambda>':
-        tree = _parsed(text)
-        for node in getattr(tree, 'body', []):
+    if not is_lambda:
+        for node in tree.body:
             if isinstance(node, ast.FunctionDef): node.decorator_list = []   # not its own code
-        return [(text, tree)] if tree else []
+        return [(text, tree)]
     starts = [text[m.start():] for m in re.finditer(r'\blambda\b', text)]
-    pairs = [(t, _parsed(t)) for t in starts[:20]]
-    return [(t, tree.body) for t, tree in pairs if tree and _is_source_of(tree.body, f)]
+    pairs = [(t, _lambda(t)) for t in starts[:20]]
+    return [(t, node) for t, node in pairs if node and _is_source_of(node, f)]
 
 def _fits(form, node, names):
     "Has `node` this form? A name stands for any name, always the same one, and `...` for anything"
@@ -179,7 +190,7 @@ def failure_of(
 ) -> Failure:
     "The error, and which of the learner's lines it was in"
     kind = type(error).__name__
-    message = ' '.join(str(error).split('\n')[:2]).replace('\t', '')
+    message = ' '.join(_guarded('')(str)(error).split('\n')[:2]).replace('\t', '')
     files = {f.__code__.co_filename for f in functions_of(answer)}
     own = [f for f in traceback.extract_tb(error.__traceback__) if f.filename in files]
     if not own: return Failure(kind, message)
@@ -293,10 +304,13 @@ def shown(
     x:object, # A result or an input
 ) -> str:
     "A value in a line or a few"
+    return _guarded(f'{type(x).__name__} that cannot be shown')(_shown)(x)
+
+def _shown(x):
     if isinstance(x, Failure): return f'{x.kind}: {x.message}'
     if isinstance(x, Tensor): return _shown_tensor(x)
     if isinstance(x, float): return f'{x:.6g}'
-    if isinstance(x, dict): return '\n'.join(f'{k}: {shown(v)}' for k, v in x.items())
+    if isinstance(x, dict): return '\n'.join(f'{k}: {_shown(v)}' for k, v in x.items())
     if isinstance(x, (list, tuple)): return _shown_list(x)
     if _is_array(x): return f'array of shape {list(x.shape)}' if x.shape else f'array({x.item()})'
     if isinstance(x, torch.nn.Module): return f'model {type(x).__name__}'
@@ -310,8 +324,8 @@ def _shown_list(x):
     name = f'{type(x).__name__} of {len(x)}'
     if any(isinstance(v, (list, tuple)) and len(v) > 4 for v in x):      # deep, and long
         inner = isinstance(x[0], (list, tuple))
-        return name + f', the first of them a {shown(x[0])}' if inner else name
-    parts = [shown(v) for v in x[:4]]
+        return name + f', the first of them a {_shown(x[0])}' if inner else name
+    parts = [_shown(v) for v in x[:4]]
     if len(x) > 4: parts.append('...')
     return f'{name}: {", ".join(parts)}'
 
@@ -533,6 +547,7 @@ def _same_shapes(got, want):
     return torch.as_tensor(got).shape == torch.as_tensor(want).shape
 
 # %% ../../nbs/practice/diagnose.ipynb #practice-diagnose-slip
+@_guarded(None)
 def common_slip(
     attempts:list[Attempt], # All that gave a result
     wrong:list[Attempt],    # Those of them that are wrong, one at least
@@ -543,6 +558,7 @@ def common_slip(
             _other_shape(attempts, wrong) or _related(attempts, wrong, inputs))
 
 # %% ../../nbs/practice/diagnose.ipynb #e476a0a4-where-apart
+@_guarded('')
 def _where_apart(got, want):
     "Up to three places where two tensors of one shape differ, if too large to be shown whole"
     if not (isinstance(got, Tensor) and isinstance(want, Tensor)): return ''

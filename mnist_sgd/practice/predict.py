@@ -8,6 +8,7 @@ __all__ = ['trend', 'Guess', 'Outcome', 'predict']
 # %% ../../nbs/practice/predict.ipynb #a7a37a10
 import html, math
 from base64 import b64encode
+from numbers import Real
 from typing import Sequence
 import ipywidgets as w
 from fastcore.basics import patch
@@ -28,6 +29,16 @@ def trend(
     return 'up' if last > first else 'down'
 
 # %% ../../nbs/practice/predict.ipynb #ec97e25b
+def _is_number(x): return isinstance(x, Real) and not isinstance(x, bool)
+
+def _ends(between):
+    "The two ends of a slider; raises `ValueError` where they are none"
+    try: low, high = between
+    except (TypeError, ValueError): low = high = None
+    if not (_is_number(low) and _is_number(high) and -math.inf < low < high < math.inf):
+        raise ValueError(f'between={between!r}: give two numbers, the smaller first: (0, 1)')
+    return low, high
+
 class Guess:
     "A guess, made by a word, a button or a slider; `reveal` shows what happened beside it"
     def __init__(self,
@@ -37,7 +48,7 @@ class Guess:
         lesson:str,         # Such as '03_grad', to count the guess; empty not to
     ):
         self.among = among
-        self.between = between
+        self.between = between and _ends(between)
         self.ask = ask
         self.lesson = lesson
         self.value = None
@@ -74,7 +85,7 @@ class Guess:
         "Guess where no buttons are shown; raises `ValueError` for a guess that is no choice"
         if self.between:
             low, high = self.between
-            if not low <= guess <= high:
+            if not (_is_number(guess) and low <= guess <= high):
                 raise ValueError(f"guess={guess!r}: give a number from {low} to {high}")
         elif guess not in self.among:
             raise ValueError(f"guess={guess!r}: choose {' or '.join(self.among)}")
@@ -109,6 +120,7 @@ class Guess:
         curve, guess = None, self.value                  # a hand may make another one meanwhile
         if not isinstance(actual, (str, float, int)) and getattr(actual, 'shape', None) != ():
             curve = [float(v) for v in actual]
+            if not curve: raise ValueError('this curve is empty: give one with a number or more')
             actual = curve[-1] if self.between else trend(curve)
         if self.among and actual not in self.among:
             raise ValueError(f"{actual!r} was no choice: take one of {', '.join(self.among)}")

@@ -14,6 +14,7 @@ from ..loss import batch_accuracy
 from ..machine.threads import one_thread
 from .closed import closed_epochs, mean_losses
 from .engine import make_model, pick_device, run, start
+from .recipe import as_recipe
 from .record import Record, Run
 
 # %% ../../nbs/runs/many.ipynb #5dafb07d
@@ -51,11 +52,11 @@ def _run_group(recipes, data):
 
 @one_thread
 def run_many(
-    recipes:Iterable,      # `Recipe`s; those that can share their batches are trained together
+    recipes:Iterable,      # `Recipe`s or their texts; those that can share batches go together
     data:Digits|None=None, # By default the digits that the first recipe's source names
 ): # A `Run` for each recipe, in order
     "Train all `recipes`, many at once; raises `ValueError` where their devices or sources differ"
-    recipes = list(recipes)
+    recipes = [as_recipe(r) for r in recipes]
     if not recipes: return []
     if len({(r.device, r.source) for r in recipes}) > 1:
         raise ValueError('recipes of one sweep need one device and one source')

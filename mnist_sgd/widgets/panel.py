@@ -165,7 +165,9 @@ class Panel:
     def _take(self, name, v):
         from traitlets import TraitError
         control = self.controls[name]
-        try: control.value = v
+        try:
+            if v is None: raise TraitError               # which some widgets would take for no choice
+            control.value = v
         except TraitError:
             want, choices = 'give a value of its kind', getattr(control, 'options', None)
             if choices: want = f"choose {' or '.join(map(str, choices))}"
