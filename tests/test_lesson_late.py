@@ -28,7 +28,7 @@ answers = {
                 'steps-answer': 'How many will these three take', 'five-ways': 'which of the five will be the furthest away',
                 'sampler-last': 'where does it take the missing ones from', 'drag-check': 'Three things to find',
                 'threads-answer': 'Would that hurt', 'dies-answer': 'Guess what the other two will do'},
-    '07_live': {'2484afa6': 'get a loss that is NaN', 'c7ef233b': 'Questions to investigate', '97e1e1f7': 'Questions to investigate'},
+    '07_live': {'2484afa6': 'get a loss that is [**NaN**]', 'c7ef233b': 'Questions to investigate', '97e1e1f7': 'Questions to investigate'},
     'bug_lab': {'38fdfa93': 'with how many of the seventeen', '02bb5fe1': 'with how many of the seventeen'},
     'from_the_book': {'4f65c5e4': 'of fourteen printed numbers', 'a197709f': 'of fourteen printed numbers', '5e277c77': 'of fourteen printed numbers'},
 }
