@@ -78,6 +78,14 @@ def learner_copy(
 def _has_image(cell):
     return any('image/png' in out.get('data', {}) for out in cell.get('outputs', []))
 
+def _folded(output):
+    "An output so that its first line, which JupyterLab shows where it is folded, tells nothing"
+    data = dict(output.get('data', {}))
+    said, shown = (''.join(data.get(kind, '')) for kind in ('text/plain', 'text/html'))
+    if 'image/png' in data and said: data['text/plain'] = f'What happened:\n{said}'
+    if said and re.fullmatch('<p[^>]*>[^<]*</p>', shown): del data['text/html'] # tags are shown
+    return output | dict(data=data) if data else output
+
 def _learner_cell(cell, names, is_look=False):
     if cell['cell_type'] != 'code': return cell | dict(source=_links(cell['source'], names))
     is_hidden = re.match(r'#\| *hide\b', cell['source'])
@@ -86,6 +94,7 @@ def _learner_cell(cell, names, is_look=False):
     outputs = [] if _revealing.search(cell['source']) else cell.get('outputs', [])
     if is_hidden: fold['source_hidden'] = True
     if outputs and not is_look:
+        outputs = [_folded(output) for output in outputs]
         fold['outputs_hidden'] = metadata['collapsed'] = True
     if fold: metadata['jupyter'] = fold
     return cell | dict(source=_marks.sub('', cell['source']), metadata=metadata, outputs=outputs)
