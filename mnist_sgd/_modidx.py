@@ -292,6 +292,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                 'mnist_sgd/digits/formats.py'),
                                           'mnist_sgd.digits.formats._kind_of_zip': ( 'digits/formats.html#_kind_of_zip',
                                                                                      'mnist_sgd/digits/formats.py'),
+                                          'mnist_sgd.digits.formats._leads_to_folder': ( 'digits/formats.html#_leads_to_folder',
+                                                                                         'mnist_sgd/digits/formats.py'),
                                           'mnist_sgd.digits.formats._members': ( 'digits/formats.html#_members',
                                                                                  'mnist_sgd/digits/formats.py'),
                                           'mnist_sgd.digits.formats._named': ('digits/formats.html#_named', 'mnist_sgd/digits/formats.py'),

@@ -148,6 +148,21 @@ def test_unreadable_pictures(copy):
     (copy/'train/3/5.png').unlink(); (copy/'train/3/5.png').mkdir()
     damaged(copy, 'train/3 holds 6,130 images')
 
+@pytest.mark.skipif(sys.platform == 'win32', reason='symbolic links')
+def test_folder_that_cannot_be_listed(copy, rows, monkeypatch):
+    "It harms no MNIST beside it, and is named where it may be what is missing; neither does a link to itself"
+    (copy/'lost+found').mkdir(); (copy/'round').symlink_to('round')
+    def listed(folder, real=os.scandir):
+        if str(folder) == str(shut): raise PermissionError(13, 'Permission denied', folder)
+        return real(folder)
+    monkeypatch.setattr(os, 'scandir', listed)
+    monkeypatch.setattr(formats, 'open', lambda path, *args, **more: listed(path, lambda p: open(p, *args, **more)), raising=False)
+    shut = copy/'lost+found'
+    np.testing.assert_array_equal(sources.mnist_rows(copy), rows)
+    shutil.rmtree(sources.cache_dir())
+    (copy/'round').unlink()
+    for shut in (copy/'valid/7', copy): whole(damaged(copy, f'{shut} cannot be read by this user', 'name a copy of your own'))
+
 # Images that are not what they seem: put right, or refused
 
 def change(copy, how, only=''):

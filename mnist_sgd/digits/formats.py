@@ -64,19 +64,27 @@ def _is_wanted(name, root):
     digit = _as_digit(name)
     return not digit or digit[2] in '37'
 
+def _leads_to_folder(entry):
+    try: return entry.is_dir()
+    except OSError: return False                          # a link to itself, for example
+
 def files_in(
     folder:Path,    # Where to look, links to folders included
     name:str='',    # What the folder is called in the names
     above:tuple=(), # The folders that it is in, as `os.path.realpath` has them
 ): # Pairs of the name and the path of each file, in the order of names
-    "Every file in `folder` that may matter"
+    "Every file in `folder` that may matter, and every folder in it that cannot be listed"
     here = os.path.realpath(folder)
     if here in above: return                              # a link back up
-    for entry in sorted(os.scandir(folder), key=lambda e: e.name):
+    try: entries = sorted(os.scandir(folder), key=lambda e: e.name)
+    except OSError:
+        yield name, Path(folder)
+        return
+    for entry in entries:
         inner = f'{name}/{entry.name}'.lstrip('/')
         if not _is_wanted(inner, name): continue
-        if entry.is_dir(): yield from files_in(entry.path, inner, (*above, here))
-        elif entry.is_file() or entry.is_symlink(): yield inner, Path(entry.path)
+        if _leads_to_folder(entry): yield from files_in(entry.path, inner, (*above, here))
+        elif entry.is_symlink() or entry.is_file(): yield inner, Path(entry.path)
 
 def _unpacked(f):
     "The stream inside of `f`, which gzip, bzip2 or xz has packed, as often as they did"
@@ -142,6 +150,9 @@ def found_in(
                 yield from _contents(f, name, archives or not is_folder)
         except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError):
             yield DataError(f"{file} is damaged or only half there: download it again")
+        except PermissionError:
+            yield DataError(f"{file} cannot be read by this user: ask for the right to read it, "
+                            "or name a copy of your own")
         except (OSError, RuntimeError, NotImplementedError) as e:
             yield DataError(f"{file} cannot be read to its end ({e}): "
                             "unpack or download it again")
