@@ -207,6 +207,12 @@ def test_padded_names(copy, rows):
     "00010.png is image 10, and 10 comes before 2"
     for f in list(copy.glob('*/*/*.png')): f.rename(f.with_name(f'{int(f.stem):05}.png'))
     np.testing.assert_array_equal(sources.read_mnist(copy), rows)
+@pytest.mark.parametrize('name', ['202401010{:05}', '{:04}9_' + '9'*200, '9'*200 + '{:05}'], ids=['time stamps', 'words', 'long'])
+def test_names_that_are_no_indices(copy, rows, capsys, name):
+    for f in list(copy.glob('*/*/*.png')): f.rename(f.with_name(f'{name.format(int(f.stem))}.png'))
+    read = sources.read_mnist(copy)
+    assert "not named as MNIST_SAMPLE's are" in capsys.readouterr().out
+    assert sorted(map(bytes, read[12396:])) == sorted(map(bytes, rows[12396:]))
 def test_notes_of_a_mac(copy, rows):
     before = sources._signature(copy)
     for f in list((copy/'train/3').iterdir())[:9]: (f.parent/f'._{f.name}').write_bytes(b'note')

@@ -311,7 +311,7 @@ def _split_of(piece, folder):
 
 def _in_order(piece):
     "Text and numbers of its name in turn: shard 10 comes after shard 9"
-    return [int(t) if t.isdigit() else t for t in re.split(r'(\d+)', piece.name)]
+    return [int(t) if t.isdecimal() else t for t in re.split(r'(\d+)', piece.name)]
 
 def _appended(parts):
     if all(isinstance(a, list) for a in parts): return [x for a in parts for x in a]
@@ -398,9 +398,11 @@ def rows_of(
     return np.stack(rows)
 
 # %% ../../nbs/digits/formats.ipynb #folders
+def _is_index(name): return re.fullmatch(r'0*\d{1,5}', name)  # below 60,000, and no time stamp
+
 def _index(file):
     stem = file.rsplit('.', 1)[0]
-    return str(int(stem)) if stem.isdecimal() else stem
+    return str(int(stem)) if _is_index(stem) else stem
 
 def image_rows(
     files:list, # Of `Found`, all of them images
@@ -418,12 +420,12 @@ def image_rows(
     counts = {folder: len(inside) for folder, inside in folders.items()}
     if counts != sizes:
         folder, n = next((folder, n) for folder, n in counts.items() if n != sizes[folder])
-        stray = [f.name for i, f in folders[folder].items() if not i.isdecimal()]
+        stray = [f.name for i, f in folders[folder].items() if not _is_index(i)]
         text = f"{where}: {folder} holds {n:,} images, and MNIST_SAMPLE's holds {sizes[folder]:,}"
         if stray and n > sizes[folder]: raise DataError(f"{text}; {stray[0]} is not one of them")
         raise DataError(f"{text}. The course needs all of them: {_remedy}")
     for folder, inside in folders.items():
-        is_named = all(i.isdecimal() for i in inside)
+        is_named = all(map(_is_index, inside))
         if not is_named or place_sum(list(map(int, inside))) != mnist_places[folder]:
             print(f"The images in {where} are not named as MNIST_SAMPLE's are, so their order is "
                   "another one: unshuffled runs will differ a little from the course's.")
