@@ -348,6 +348,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                          'mnist_sgd.digits.images._ink': ('digits/images.html#_ink', 'mnist_sgd/digits/images.py'),
                                          'mnist_sgd.digits.images._on_black': ( 'digits/images.html#_on_black',
                                                                                 'mnist_sgd/digits/images.py'),
+                                         'mnist_sgd.digits.images.check_finite': ( 'digits/images.html#check_finite',
+                                                                                   'mnist_sgd/digits/images.py'),
                                          'mnist_sgd.digits.images.check_images': ( 'digits/images.html#check_images',
                                                                                    'mnist_sgd/digits/images.py'),
                                          'mnist_sgd.digits.images.decode_image': ( 'digits/images.html#decode_image',

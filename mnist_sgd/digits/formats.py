@@ -11,7 +11,7 @@ import bz2, gzip, hashlib, importlib, io, lzma, os, pickle, re, tarfile, warning
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
-from .images import DataError, decode_image, sizes
+from .images import DataError, check_finite, decode_image, sizes
 
 # %% ../../nbs/digits/formats.ipynb #kind
 _starts = {
@@ -169,6 +169,7 @@ def _as_pixels(a, name):
     "Pixels as whole numbers from 0 to 255, `[n,784]`"
     a = a.reshape(len(a), 784)
     if a.dtype == np.uint8: return a
+    check_finite(a, name)
     low, high = a.min(), a.max()
     if low < 0: raise DataError(f"{name} is normalised (from {low:.3g} to {high:.3g}): "
                                 "the course needs the greys from 0 to 255")

@@ -179,7 +179,7 @@ def download_mnist(
     return rows
 
 # %% ../../nbs/digits/sources.ipynb #8a957eea
-_version = 2  # of the rules of reading: what older rules made of a file is not used
+_version = 3  # of the rules of reading: what older rules made of a file is not used
 
 def _signature(path):
     "Changes when any file in the folder or archive `path` does"
