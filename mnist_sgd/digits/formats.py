@@ -7,7 +7,7 @@ __all__ = ['totals', 'mnist_places', 'kind_of', 'files_in', 'Found', 'found_in',
            'place_sum', 'rows_of', 'image_rows', 'read_rows']
 
 # %% ../../nbs/digits/formats.ipynb #imports
-import bz2, gzip, hashlib, importlib, io, lzma, os, pickle, re, tarfile, warnings, zipfile, zlib
+import bz2, codecs, gzip, hashlib, importlib, io, lzma, os, pickle, re, tarfile, warnings, zipfile, zlib
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
@@ -45,7 +45,7 @@ def kind_of(
     if head[257:262] == b'ustar': return 'tar'
     if head[:2] == b'\0\0' and len(head) > 4 and head[2] in _idx_types and 1 <= head[3] <= 4:
         return 'idx'
-    return 'table' if _columns(head) in (784, 785) else ''
+    return 'table' if 784 <= _columns(head) < 800 else ''
 
 # %% ../../nbs/digits/formats.ipynb #files
 _splits = {'train': 'train', 'training': 'train', 'valid': 'valid', 'validation': 'valid',
@@ -243,17 +243,41 @@ def _read_idx(f):
     return pieces_of(f.name, np.frombuffer(f.raw, _idx_types[f.raw[2]], offset=4 + 4*len(shape),
                                            count=int(np.prod(shape))).reshape(shape))
 
+def _is_header(cells):
+    "Is there a cell that is neither a grey nor a digit?"
+    try: return any(abs(float(c)) > 255 for c in cells)
+    except ValueError: return True
+
+def _may_be_labels(column):
+    values = set(np.unique(np.asarray(column)).astype(float).tolist())
+    return len(values) > 1 and values <= set(range(10))   # a pixel in the corner is always 0
+
+def _label_at(names, first, last):
+    "The column of labels: the one called so, else the first unless only the last may be them"
+    called = ('label', 'labels', 'class', 'target', 'digit', 'y')
+    for at, name in enumerate(names):
+        if name.lower() in called: return at
+    return len(names) - 1 if _may_be_labels(last) and not _may_be_labels(first) else 0
+
+def _utf8(raw):
+    if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE): raw = raw.decode('utf-16').encode()
+    return raw.removeprefix(codecs.BOM_UTF8)
+
 def _read_table(f):
-    raw = re.split(rb'@data', f.raw, flags=re.I)[-1].strip().replace(b'"', b'').replace(b"'", b'')
-    lines = raw.split(b'\n')
+    raw = _utf8(f.raw).replace(b'"', b'').replace(b"'", b'')
+    *_, head, body = b'', *re.split(rb'@data', raw, flags=re.I)
+    lines = body.strip(b' \r\n').split(b'\n')
     mark = next(m for m in (b',', b';', b'\t') if m in lines[0])
-    names = lines[0].lower().split(mark)
-    is_header = not re.fullmatch(rb'[\d.]+', names[0].strip())
-    a = np.loadtxt(lines[is_header:], np.float32, delimiter=mark.decode())
-    if len(names) == 784: return pieces_of(f.name, a)
-    is_arff = b'@data' in f.raw[:65536].lower()
-    is_last = is_arff or names[-1].strip() in (b'label', b'class')
-    return pieces_of(f.name, np.roll(a, 1, axis=1) if is_last else a)
+    cells = [c.strip() for c in lines[0].split(mark)]
+    found = re.findall(rb'^\s*@attribute\s+(\S+)', head, re.I | re.M)
+    names = [n.decode('utf8', 'replace') for n in found or cells]
+    if is_index := names[0] in ('', 'Unnamed: 0'): names = names[1:]    # as pandas writes it
+    if len(names) not in (784, 785):
+        raise DataError(f"it is a table of {len(names)} columns, and MNIST's has 785, a label and "
+                        "784 pixels: leave out what else is in it")
+    a = np.loadtxt(lines[_is_header(cells):], np.float32, delimiter=mark.decode())[:, is_index:]
+    at = _label_at(names, a[:, 0], a[:, -1]) if len(names) == 785 else 0
+    return pieces_of(f.name, np.column_stack([a[:, at], np.delete(a, at, 1)]) if at else a)
 
 def _read_parquet(f):
     try: pa = importlib.import_module('pyarrow')
@@ -268,7 +292,7 @@ def _read_parquet(f):
         table = read(pa.BufferReader(f.raw)).read_all()
     columns = {n: table[n].combine_chunks() for n in table.column_names}
     if len(columns) == 785:                               # a column for each pixel
-        label = next((n for n in columns if n in ('label', 'class')), table.column_names[0])
+        label = table.column_names[_label_at(columns, table[0], table[784])]
         images = np.column_stack([c.to_numpy(False) for n, c in columns.items() if n != label])
         labels = np.array(columns[label].to_pylist())
         return [Piece(f.name, _as_pixels(images, f.name), _as_labels(labels))]
