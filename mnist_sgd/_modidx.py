@@ -286,6 +286,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                           'mnist_sgd.digits.formats._incomplete': ( 'digits/formats.html#_incomplete',
                                                                                     'mnist_sgd/digits/formats.py'),
                                           'mnist_sgd.digits.formats._index': ('digits/formats.html#_index', 'mnist_sgd/digits/formats.py'),
+                                          'mnist_sgd.digits.formats._is_cut': ( 'digits/formats.html#_is_cut',
+                                                                                'mnist_sgd/digits/formats.py'),
                                           'mnist_sgd.digits.formats._is_header': ( 'digits/formats.html#_is_header',
                                                                                    'mnist_sgd/digits/formats.py'),
                                           'mnist_sgd.digits.formats._is_index': ( 'digits/formats.html#_is_index',

@@ -1,5 +1,5 @@
 "Data as it arrives in real life: whole, damaged, or not at all"
-import bz2, gzip, importlib, io, os, pickle, shutil, socket, struct, subprocess, sys, tarfile, time, zipfile
+import bz2, gzip, importlib, io, json, os, pickle, shutil, socket, struct, subprocess, sys, tarfile, time, zipfile
 from pathlib import Path
 from unittest import mock
 import numpy as np, pytest, torch
@@ -391,6 +391,33 @@ def test_half_of_an_idx_file(small, tmp_path, cut):
     f = tmp_path/'MNIST/raw/train-images-idx3-ubyte'
     f.write_bytes(f.read_bytes()[:cut])
     damaged(tmp_path, 'train-images-idx3-ubyte', 'half there')
+
+def test_whole_files_that_cannot_be_read(tmp_path):
+    "They are not called damaged, and the words fit on a line"
+    x, y = np.random.default_rng(0).integers(0, 256, (12, 784), np.uint8), np.arange(12) % 10
+    images, labels = torch.from_numpy(x), torch.from_numpy(y)
+    np.savez(tmp_path/'openml.npz', X=x, y=y.astype(str).astype(object))
+    np.save(tmp_path/'objects.npy', x.astype(object))
+    torch.save(torch.utils.data.TensorDataset(images, labels), tmp_path/'set.pt')
+    torch.save((images.bfloat16(), labels), tmp_path/'brain.pt')
+    write(tmp_path/'lines.jsonl', '\n'.join(json.dumps(dict(image=r.tolist(), label=1)) for r in x).encode())
+    for f in sorted(tmp_path.iterdir()):
+        said = damaged(f, f.name, 'arrays of numbers, for example with np.savez'); whole(said)
+        assert said.isprintable() and len(said) < 300, said
+    damaged(tmp_path/'set.pt', 'more than tensors in it (torch.utils.data.dataset.TensorDataset)')
+    damaged(tmp_path/'openml.npz', 'cannot be read here (Object arrays cannot be loaded')
+
+@pytest.mark.parametrize('share', (.3, .999))
+def test_half_of_a_file_of_any_kind(tmp_path, share):
+    x, y = np.random.default_rng(0).integers(0, 256, (12, 784), np.uint8), np.arange(12, dtype=np.uint8) % 10
+    for protocol in (2, 5): write(tmp_path/f'{protocol}.pkl', pickle.dumps((x, y), protocol))
+    np.save(tmp_path/'a.npy', x); np.savez(tmp_path/'a.npz', x=x, y=y)
+    for new in (True, False): torch.save(torch.from_numpy(x), tmp_path/f'{new}.pt', _use_new_zipfile_serialization=new)
+    write(tmp_path/'x-idx', idx(x)); write(tmp_path/'x.csv', b'\n'.join([table(x, y)[:-9]]*4))
+    if importlib.util.find_spec('pyarrow'): as_parquet(tmp_path, dict(train=x), dict(train=y)); as_arrow(tmp_path, dict(train=x), dict(train=y))
+    for f in filter(Path.is_file, tmp_path.rglob('*')):
+        f.write_bytes(f.read_bytes()[:int(share*f.stat().st_size)])
+        damaged(f, f.name, 'is damaged or only half there', 'download it again')
 
 def test_normalised(small, tmp_path):
     x, y = small

@@ -211,6 +211,8 @@ def _named(value, name):
     for key, v in items: yield from _named(v, f'{name}/{key}')
 
 # %% ../../nbs/digits/formats.ipynb #readers
+_as_arrays = "save its images and labels as arrays of numbers, for example with np.savez"
+
 class _ArraysOnly(pickle.Unpickler):
     "Reads numpy's arrays, and refuses all else"
     known = {'_reconstruct', 'ndarray', 'dtype', 'scalar', '_frombuffer'}
@@ -228,7 +230,12 @@ def _read_pickle(f):
 
 def _read_torch(f):
     import torch
-    return _array_pieces(_named(torch.load(io.BytesIO(f.raw), 'cpu', weights_only=True), f.name))
+    try: value = torch.load(io.BytesIO(f.raw), 'cpu', weights_only=True)
+    except pickle.UnpicklingError as e:                   # pages of advice on how to load it
+        what = ''.join(re.findall(r'GLOBAL (\S+)', str(e))[:1]) or 'objects'
+        raise DataError(f"it is a PyTorch file with more than tensors in it ({what}): "
+                        f"{_as_arrays}") from None
+    return _array_pieces(_named(value, f.name))
 
 def _array_pieces(named):
     return [p for name, a in named if isinstance(a, np.ndarray) for p in pieces_of(name, a)]
@@ -244,8 +251,8 @@ def _read_idx(f):
                                            count=int(np.prod(shape))).reshape(shape))
 
 def _is_header(cells):
-    "Is there a cell that is neither a grey nor a digit?"
-    try: return any(abs(float(c)) > 255 for c in cells)
+    "Is there a cell that is neither a grey nor a digit, nor empty?"
+    try: return any(abs(float(c or 0)) > 255 for c in cells)
     except ValueError: return True
 
 def _may_be_labels(column):
@@ -312,16 +319,24 @@ def _read_parquet(f):
 _readers = dict(array=_read_array, arrays=_read_arrays, idx=_read_idx, table=_read_table,
                 torch=_read_torch, pickle=_read_pickle, parquet=_read_parquet, arrow=_read_parquet)
 
+def _is_cut(error):
+    "Does a reader say that a file ends too early, or is not what was written?"
+    words = 'EOF|truncated|corrupt|buffer is smaller|expected to|columns changed|load key'
+    return isinstance(error, (EOFError, zipfile.BadZipFile, zlib.error)) or re.search(
+        words, str(error), re.I)
+
 def read_pieces(
     f:Found, # A file other than an image
 ) -> list: # Of `Piece`
-    "What there is of MNIST in a file; raises `DataError` for a damaged one"
+    "What there is of MNIST in a file; raises `DataError` for one that cannot be read"
     if f.kind not in _readers: return []
     try: return _readers[f.kind](f)
     except DataError as e: raise DataError(f"{f.name}: {e}") from None
     except Exception as e:
-        raise DataError(f"{f.name} is damaged or only half there ({e}): "
-                        "download it again") from None
+        why = (str(e) or type(e).__name__).splitlines()[0]
+        if _is_cut(e): told = f"is damaged or only half there ({why}): download it again"
+        else: told = f"cannot be read here ({why}): {_as_arrays}"
+        raise DataError(f"{f.name} {told}") from None
 
 # %% ../../nbs/digits/formats.ipynb #set
 totals = {'train': 60_000, 'test': 10_000} # images in MNIST
