@@ -213,6 +213,16 @@ def test_names_that_are_no_indices(copy, rows, capsys, name):
     read = sources.read_mnist(copy)
     assert "not named as MNIST_SAMPLE's are" in capsys.readouterr().out
     assert sorted(map(bytes, read[12396:])) == sorted(map(bytes, rows[12396:]))
+def test_backslashes_in_names(files, rows, tmp_path):
+    "As Windows packs them, and as they come out of there on other systems"
+    with zipfile.ZipFile(tmp_path/'x.zip', 'w') as z:
+        z.writestr('mnist_sample\\train\\', b'')
+        for name, raw in files.items(): z.writestr('mnist_sample\\' + name.replace('/', '\\'), raw)
+        z.writestr('__MACOSX\\train\\3\\1.png', b'note')
+    np.testing.assert_array_equal(sources.read_mnist(tmp_path/'x.zip'), rows)
+    if sys.platform == 'win32': return
+    for name, raw in files.items(): write(tmp_path/'un\\packed'/name.replace('/', '\\'), raw)
+    np.testing.assert_array_equal(sources.read_mnist(tmp_path/'un\\packed'), rows)
 def test_notes_of_a_mac(copy, rows):
     before = sources._signature(copy)
     for f in list((copy/'train/3').iterdir())[:9]: (f.parent/f'._{f.name}').write_bytes(b'note')

@@ -81,7 +81,7 @@ def files_in(
         yield name, Path(folder)
         return
     for entry in entries:
-        inner = f'{name}/{entry.name}'.lstrip('/')
+        inner = f'{name}/'.lstrip('/') + entry.name.replace('\\', '/')
         if not _is_wanted(inner, name): continue
         if _leads_to_folder(entry): yield from files_in(entry.path, inner, (*above, here))
         elif entry.is_symlink() or entry.is_file(): yield inner, Path(entry.path)
@@ -110,7 +110,7 @@ def _members(f, kind):
     if kind == 'zip':
         with zipfile.ZipFile(f) as z:
             for m in z.infolist():
-                if not m.is_dir(): yield m.filename, z.open(m)
+                if not m.is_dir(): yield m.filename.replace('\\', '/'), z.open(m)
 
 @dataclass
 class Found:
