@@ -223,6 +223,9 @@ def _chosen(source, path):
             raise ValueError("a path is for MNIST: leave it out, or take source='mnist'")
         return word, None
     place = find_place(path) if path else 'auto'
+    if (word, place) == ('mnist', 'offline'):
+        raise ValueError("'offline' means the redrawn digits, and source='mnist' the real ones: "
+                         "leave out one of the two")
     variable = os.environ.get('MNIST_SGD_DATA')
     if place == 'auto' and variable:
         try: place = find_place(variable)
