@@ -1,5 +1,5 @@
 "Data as it arrives in real life: whole, damaged, or not at all"
-import bz2, gzip, importlib, io, os, pickle, shutil, socket, struct, subprocess, sys, tarfile, time, zipfile
+import bz2, gzip, importlib, io, json, os, pickle, shutil, socket, struct, subprocess, sys, tarfile, time, zipfile
 from pathlib import Path
 from unittest import mock
 import numpy as np, pytest, torch
@@ -148,6 +148,21 @@ def test_unreadable_pictures(copy):
     (copy/'train/3/5.png').unlink(); (copy/'train/3/5.png').mkdir()
     damaged(copy, 'train/3 holds 6,130 images')
 
+@pytest.mark.skipif(sys.platform == 'win32', reason='symbolic links')
+def test_folder_that_cannot_be_listed(copy, rows, monkeypatch):
+    "It harms no MNIST beside it, and is named where it may be what is missing; neither does a link to itself"
+    (copy/'lost+found').mkdir(); (copy/'round').symlink_to('round')
+    def listed(folder, real=os.scandir):
+        if str(folder) == str(shut): raise PermissionError(13, 'Permission denied', folder)
+        return real(folder)
+    monkeypatch.setattr(os, 'scandir', listed)
+    monkeypatch.setattr(formats, 'open', lambda path, *args, **more: listed(path, lambda p: open(p, *args, **more)), raising=False)
+    shut = copy/'lost+found'
+    np.testing.assert_array_equal(sources.mnist_rows(copy), rows)
+    shutil.rmtree(sources.cache_dir())
+    (copy/'round').unlink()
+    for shut in (copy/'valid/7', copy): whole(damaged(copy, f'{shut} cannot be read by this user', 'name a copy of your own'))
+
 # Images that are not what they seem: put right, or refused
 
 def change(copy, how, only=''):
@@ -192,6 +207,22 @@ def test_padded_names(copy, rows):
     "00010.png is image 10, and 10 comes before 2"
     for f in list(copy.glob('*/*/*.png')): f.rename(f.with_name(f'{int(f.stem):05}.png'))
     np.testing.assert_array_equal(sources.read_mnist(copy), rows)
+@pytest.mark.parametrize('name', ['202401010{:05}', '{:04}9_' + '9'*200, '9'*200 + '{:05}'], ids=['time stamps', 'words', 'long'])
+def test_names_that_are_no_indices(copy, rows, capsys, name):
+    for f in list(copy.glob('*/*/*.png')): f.rename(f.with_name(f'{name.format(int(f.stem))}.png'))
+    read = sources.read_mnist(copy)
+    assert "not named as MNIST_SAMPLE's are" in capsys.readouterr().out
+    assert sorted(map(bytes, read[12396:])) == sorted(map(bytes, rows[12396:]))
+def test_backslashes_in_names(files, rows, tmp_path):
+    "As Windows packs them, and as they come out of there on other systems"
+    with zipfile.ZipFile(tmp_path/'x.zip', 'w') as z:
+        z.writestr('mnist_sample\\train\\', b'')
+        for name, raw in files.items(): z.writestr('mnist_sample\\' + name.replace('/', '\\'), raw)
+        z.writestr('__MACOSX\\train\\3\\1.png', b'note')
+    np.testing.assert_array_equal(sources.read_mnist(tmp_path/'x.zip'), rows)
+    if sys.platform == 'win32': return
+    for name, raw in files.items(): write(tmp_path/'un\\packed'/name.replace('/', '\\'), raw)
+    np.testing.assert_array_equal(sources.read_mnist(tmp_path/'un\\packed'), rows)
 def test_notes_of_a_mac(copy, rows):
     before = sources._signature(copy)
     for f in list((copy/'train/3').iterdir())[:9]: (f.parent/f'._{f.name}').write_bytes(b'note')
@@ -370,6 +401,33 @@ def test_half_of_an_idx_file(small, tmp_path, cut):
     f = tmp_path/'MNIST/raw/train-images-idx3-ubyte'
     f.write_bytes(f.read_bytes()[:cut])
     damaged(tmp_path, 'train-images-idx3-ubyte', 'half there')
+
+def test_whole_files_that_cannot_be_read(tmp_path):
+    "They are not called damaged, and the words fit on a line"
+    x, y = np.random.default_rng(0).integers(0, 256, (12, 784), np.uint8), np.arange(12) % 10
+    images, labels = torch.from_numpy(x), torch.from_numpy(y)
+    np.savez(tmp_path/'openml.npz', X=x, y=y.astype(str).astype(object))
+    np.save(tmp_path/'objects.npy', x.astype(object))
+    torch.save(torch.utils.data.TensorDataset(images, labels), tmp_path/'set.pt')
+    torch.save((images.bfloat16(), labels), tmp_path/'brain.pt')
+    write(tmp_path/'lines.jsonl', '\n'.join(json.dumps(dict(image=r.tolist(), label=1)) for r in x).encode())
+    for f in sorted(tmp_path.iterdir()):
+        said = damaged(f, f.name, 'arrays of numbers, for example with np.savez'); whole(said)
+        assert said.isprintable() and len(said) < 300, said
+    damaged(tmp_path/'set.pt', 'more than tensors in it (torch.utils.data.dataset.TensorDataset)')
+    damaged(tmp_path/'openml.npz', 'cannot be read here (Object arrays cannot be loaded')
+
+@pytest.mark.parametrize('share', (.3, .999))
+def test_half_of_a_file_of_any_kind(tmp_path, share):
+    x, y = np.random.default_rng(0).integers(0, 256, (12, 784), np.uint8), np.arange(12, dtype=np.uint8) % 10
+    for protocol in (2, 5): write(tmp_path/f'{protocol}.pkl', pickle.dumps((x, y), protocol))
+    np.save(tmp_path/'a.npy', x); np.savez(tmp_path/'a.npz', x=x, y=y)
+    for new in (True, False): torch.save(torch.from_numpy(x), tmp_path/f'{new}.pt', _use_new_zipfile_serialization=new)
+    write(tmp_path/'x-idx', idx(x)); write(tmp_path/'x.csv', b'\n'.join([table(x, y)[:-9]]*4))
+    if importlib.util.find_spec('pyarrow'): as_parquet(tmp_path, dict(train=x), dict(train=y)); as_arrow(tmp_path, dict(train=x), dict(train=y))
+    for f in filter(Path.is_file, tmp_path.rglob('*')):
+        f.write_bytes(f.read_bytes()[:int(share*f.stat().st_size)])
+        damaged(f, f.name, 'is damaged or only half there', 'download it again')
 
 def test_normalised(small, tmp_path):
     x, y = small

@@ -7,11 +7,11 @@ __all__ = ['totals', 'mnist_places', 'kind_of', 'files_in', 'Found', 'found_in',
            'place_sum', 'rows_of', 'image_rows', 'read_rows']
 
 # %% ../../nbs/digits/formats.ipynb #imports
-import bz2, gzip, hashlib, importlib, io, lzma, os, pickle, re, tarfile, warnings, zipfile, zlib
+import bz2, codecs, gzip, hashlib, importlib, io, lzma, os, pickle, re, tarfile, warnings, zipfile, zlib
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
-from .images import DataError, decode_image, sizes
+from .images import DataError, check_finite, decode_image, sizes
 
 # %% ../../nbs/digits/formats.ipynb #kind
 _starts = {
@@ -45,7 +45,7 @@ def kind_of(
     if head[257:262] == b'ustar': return 'tar'
     if head[:2] == b'\0\0' and len(head) > 4 and head[2] in _idx_types and 1 <= head[3] <= 4:
         return 'idx'
-    return 'table' if _columns(head) in (784, 785) else ''
+    return 'table' if 784 <= _columns(head) < 800 else ''
 
 # %% ../../nbs/digits/formats.ipynb #files
 _splits = {'train': 'train', 'training': 'train', 'valid': 'valid', 'validation': 'valid',
@@ -64,19 +64,27 @@ def _is_wanted(name, root):
     digit = _as_digit(name)
     return not digit or digit[2] in '37'
 
+def _leads_to_folder(entry):
+    try: return entry.is_dir()
+    except OSError: return False                          # a link to itself, for example
+
 def files_in(
     folder:Path,    # Where to look, links to folders included
     name:str='',    # What the folder is called in the names
     above:tuple=(), # The folders that it is in, as `os.path.realpath` has them
 ): # Pairs of the name and the path of each file, in the order of names
-    "Every file in `folder` that may matter"
+    "Every file in `folder` that may matter, and every folder in it that cannot be listed"
     here = os.path.realpath(folder)
     if here in above: return                              # a link back up
-    for entry in sorted(os.scandir(folder), key=lambda e: e.name):
-        inner = f'{name}/{entry.name}'.lstrip('/')
+    try: entries = sorted(os.scandir(folder), key=lambda e: e.name)
+    except OSError:
+        yield name, Path(folder)
+        return
+    for entry in entries:
+        inner = f'{name}/'.lstrip('/') + entry.name.replace('\\', '/')
         if not _is_wanted(inner, name): continue
-        if entry.is_dir(): yield from files_in(entry.path, inner, (*above, here))
-        elif entry.is_file() or entry.is_symlink(): yield inner, Path(entry.path)
+        if _leads_to_folder(entry): yield from files_in(entry.path, inner, (*above, here))
+        elif entry.is_symlink() or entry.is_file(): yield inner, Path(entry.path)
 
 def _unpacked(f):
     "The stream inside of `f`, which gzip, bzip2 or xz has packed, as often as they did"
@@ -102,7 +110,7 @@ def _members(f, kind):
     if kind == 'zip':
         with zipfile.ZipFile(f) as z:
             for m in z.infolist():
-                if not m.is_dir(): yield m.filename, z.open(m)
+                if not m.is_dir(): yield m.filename.replace('\\', '/'), z.open(m)
 
 @dataclass
 class Found:
@@ -142,6 +150,9 @@ def found_in(
                 yield from _contents(f, name, archives or not is_folder)
         except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError):
             yield DataError(f"{file} is damaged or only half there: download it again")
+        except PermissionError:
+            yield DataError(f"{file} cannot be read by this user: ask for the right to read it, "
+                            "or name a copy of your own")
         except (OSError, RuntimeError, NotImplementedError) as e:
             yield DataError(f"{file} cannot be read to its end ({e}): "
                             "unpack or download it again")
@@ -158,6 +169,7 @@ def _as_pixels(a, name):
     "Pixels as whole numbers from 0 to 255, `[n,784]`"
     a = a.reshape(len(a), 784)
     if a.dtype == np.uint8: return a
+    check_finite(a, name)
     low, high = a.min(), a.max()
     if low < 0: raise DataError(f"{name} is normalised (from {low:.3g} to {high:.3g}): "
                                 "the course needs the greys from 0 to 255")
@@ -199,6 +211,8 @@ def _named(value, name):
     for key, v in items: yield from _named(v, f'{name}/{key}')
 
 # %% ../../nbs/digits/formats.ipynb #readers
+_as_arrays = "save its images and labels as arrays of numbers, for example with np.savez"
+
 class _ArraysOnly(pickle.Unpickler):
     "Reads numpy's arrays, and refuses all else"
     known = {'_reconstruct', 'ndarray', 'dtype', 'scalar', '_frombuffer'}
@@ -216,7 +230,12 @@ def _read_pickle(f):
 
 def _read_torch(f):
     import torch
-    return _array_pieces(_named(torch.load(io.BytesIO(f.raw), 'cpu', weights_only=True), f.name))
+    try: value = torch.load(io.BytesIO(f.raw), 'cpu', weights_only=True)
+    except pickle.UnpicklingError as e:                   # pages of advice on how to load it
+        what = ''.join(re.findall(r'GLOBAL (\S+)', str(e))[:1]) or 'objects'
+        raise DataError(f"it is a PyTorch file with more than tensors in it ({what}): "
+                        f"{_as_arrays}") from None
+    return _array_pieces(_named(value, f.name))
 
 def _array_pieces(named):
     return [p for name, a in named if isinstance(a, np.ndarray) for p in pieces_of(name, a)]
@@ -231,17 +250,41 @@ def _read_idx(f):
     return pieces_of(f.name, np.frombuffer(f.raw, _idx_types[f.raw[2]], offset=4 + 4*len(shape),
                                            count=int(np.prod(shape))).reshape(shape))
 
+def _is_header(cells):
+    "Is there a cell that is neither a grey nor a digit, nor empty?"
+    try: return any(abs(float(c or 0)) > 255 for c in cells)
+    except ValueError: return True
+
+def _may_be_labels(column):
+    values = set(np.unique(np.asarray(column)).astype(float).tolist())
+    return len(values) > 1 and values <= set(range(10))   # a pixel in the corner is always 0
+
+def _label_at(names, first, last):
+    "The column of labels: the one called so, else the first unless only the last may be them"
+    called = ('label', 'labels', 'class', 'target', 'digit', 'y')
+    for at, name in enumerate(names):
+        if name.lower() in called: return at
+    return len(names) - 1 if _may_be_labels(last) and not _may_be_labels(first) else 0
+
+def _utf8(raw):
+    if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE): raw = raw.decode('utf-16').encode()
+    return raw.removeprefix(codecs.BOM_UTF8)
+
 def _read_table(f):
-    raw = re.split(rb'@data', f.raw, flags=re.I)[-1].strip().replace(b'"', b'').replace(b"'", b'')
-    lines = raw.split(b'\n')
+    raw = _utf8(f.raw).replace(b'"', b'').replace(b"'", b'')
+    *_, head, body = b'', *re.split(rb'@data', raw, flags=re.I)
+    lines = body.strip(b' \r\n').split(b'\n')
     mark = next(m for m in (b',', b';', b'\t') if m in lines[0])
-    names = lines[0].lower().split(mark)
-    is_header = not re.fullmatch(rb'[\d.]+', names[0].strip())
-    a = np.loadtxt(lines[is_header:], np.float32, delimiter=mark.decode())
-    if len(names) == 784: return pieces_of(f.name, a)
-    is_arff = b'@data' in f.raw[:65536].lower()
-    is_last = is_arff or names[-1].strip() in (b'label', b'class')
-    return pieces_of(f.name, np.roll(a, 1, axis=1) if is_last else a)
+    cells = [c.strip() for c in lines[0].split(mark)]
+    found = re.findall(rb'^\s*@attribute\s+(\S+)', head, re.I | re.M)
+    names = [n.decode('utf8', 'replace') for n in found or cells]
+    if is_index := names[0] in ('', 'Unnamed: 0'): names = names[1:]    # as pandas writes it
+    if len(names) not in (784, 785):
+        raise DataError(f"it is a table of {len(names)} columns, and MNIST's has 785, a label and "
+                        "784 pixels: leave out what else is in it")
+    a = np.loadtxt(lines[_is_header(cells):], np.float32, delimiter=mark.decode())[:, is_index:]
+    at = _label_at(names, a[:, 0], a[:, -1]) if len(names) == 785 else 0
+    return pieces_of(f.name, np.column_stack([a[:, at], np.delete(a, at, 1)]) if at else a)
 
 def _read_parquet(f):
     try: pa = importlib.import_module('pyarrow')
@@ -256,7 +299,7 @@ def _read_parquet(f):
         table = read(pa.BufferReader(f.raw)).read_all()
     columns = {n: table[n].combine_chunks() for n in table.column_names}
     if len(columns) == 785:                               # a column for each pixel
-        label = next((n for n in columns if n in ('label', 'class')), table.column_names[0])
+        label = table.column_names[_label_at(columns, table[0], table[784])]
         images = np.column_stack([c.to_numpy(False) for n, c in columns.items() if n != label])
         labels = np.array(columns[label].to_pylist())
         return [Piece(f.name, _as_pixels(images, f.name), _as_labels(labels))]
@@ -276,16 +319,24 @@ def _read_parquet(f):
 _readers = dict(array=_read_array, arrays=_read_arrays, idx=_read_idx, table=_read_table,
                 torch=_read_torch, pickle=_read_pickle, parquet=_read_parquet, arrow=_read_parquet)
 
+def _is_cut(error):
+    "Does a reader say that a file ends too early, or is not what was written?"
+    words = 'EOF|truncated|corrupt|buffer is smaller|expected to|columns changed|load key'
+    return isinstance(error, (EOFError, zipfile.BadZipFile, zlib.error)) or re.search(
+        words, str(error), re.I)
+
 def read_pieces(
     f:Found, # A file other than an image
 ) -> list: # Of `Piece`
-    "What there is of MNIST in a file; raises `DataError` for a damaged one"
+    "What there is of MNIST in a file; raises `DataError` for one that cannot be read"
     if f.kind not in _readers: return []
     try: return _readers[f.kind](f)
     except DataError as e: raise DataError(f"{f.name}: {e}") from None
     except Exception as e:
-        raise DataError(f"{f.name} is damaged or only half there ({e}): "
-                        "download it again") from None
+        why = (str(e) or type(e).__name__).splitlines()[0]
+        if _is_cut(e): told = f"is damaged or only half there ({why}): download it again"
+        else: told = f"cannot be read here ({why}): {_as_arrays}"
+        raise DataError(f"{f.name} {told}") from None
 
 # %% ../../nbs/digits/formats.ipynb #set
 totals = {'train': 60_000, 'test': 10_000} # images in MNIST
@@ -300,7 +351,7 @@ def _split_of(piece, folder):
 
 def _in_order(piece):
     "Text and numbers of its name in turn: shard 10 comes after shard 9"
-    return [int(t) if t.isdigit() else t for t in re.split(r'(\d+)', piece.name)]
+    return [int(t) if t.isdecimal() else t for t in re.split(r'(\d+)', piece.name)]
 
 def _appended(parts):
     if all(isinstance(a, list) for a in parts): return [x for a in parts for x in a]
@@ -387,9 +438,11 @@ def rows_of(
     return np.stack(rows)
 
 # %% ../../nbs/digits/formats.ipynb #folders
+def _is_index(name): return re.fullmatch(r'0*\d{1,5}', name)  # below 60,000, and no time stamp
+
 def _index(file):
     stem = file.rsplit('.', 1)[0]
-    return str(int(stem)) if stem.isdecimal() else stem
+    return str(int(stem)) if _is_index(stem) else stem
 
 def image_rows(
     files:list, # Of `Found`, all of them images
@@ -407,12 +460,12 @@ def image_rows(
     counts = {folder: len(inside) for folder, inside in folders.items()}
     if counts != sizes:
         folder, n = next((folder, n) for folder, n in counts.items() if n != sizes[folder])
-        stray = [f.name for i, f in folders[folder].items() if not i.isdecimal()]
+        stray = [f.name for i, f in folders[folder].items() if not _is_index(i)]
         text = f"{where}: {folder} holds {n:,} images, and MNIST_SAMPLE's holds {sizes[folder]:,}"
         if stray and n > sizes[folder]: raise DataError(f"{text}; {stray[0]} is not one of them")
         raise DataError(f"{text}. The course needs all of them: {_remedy}")
     for folder, inside in folders.items():
-        is_named = all(i.isdecimal() for i in inside)
+        is_named = all(map(_is_index, inside))
         if not is_named or place_sum(list(map(int, inside))) != mnist_places[folder]:
             print(f"The images in {where} are not named as MNIST_SAMPLE's are, so their order is "
                   "another one: unshuffled runs will differ a little from the course's.")

@@ -179,7 +179,7 @@ def download_mnist(
     return rows
 
 # %% ../../nbs/digits/sources.ipynb #8a957eea
-_version = 2  # of the rules of reading: what older rules made of a file is not used
+_version = 3  # of the rules of reading: what older rules made of a file is not used
 
 def _signature(path):
     "Changes when any file in the folder or archive `path` does"
@@ -223,6 +223,9 @@ def _chosen(source, path):
             raise ValueError("a path is for MNIST: leave it out, or take source='mnist'")
         return word, None
     place = find_place(path) if path else 'auto'
+    if (word, place) == ('mnist', 'offline'):
+        raise ValueError("'offline' means the redrawn digits, and source='mnist' the real ones: "
+                         "leave out one of the two")
     variable = os.environ.get('MNIST_SGD_DATA')
     if place == 'auto' and variable:
         try: place = find_place(variable)
