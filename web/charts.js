@@ -49,11 +49,8 @@ function drawCurve(g, chart, curve) {
     g.left + ((g.right - g.left) * x) / (chart.xEnd ?? 1), g.bottom - (g.bottom - g.top) * up(chart, v)])
   if (!points.length) return ''
   const path = points.map(([x, y]) => `${x.toFixed(0)},${y.toFixed(ghost ? 0 : 1)}`).join(' ')
+  if (ghost) return `<polyline data-run="${ghost}" points="${path}"/>`
   const [x, y] = points.at(-1)
-  if (ghost) {
-    const number = `<text data-run="${ghost}" x="${(x + 2).toFixed(0)}" y="${(y + 3).toFixed(0)}">${ghost}</text>`
-    return `<polyline data-run="${ghost}" points="${path}"/>${number}`
-  }
   const line = `<polyline points="${path}" ${lineStyle(g, curve)}/>`
   if (Number.isFinite(values.at(-1))) {
     return `${line}<circle cx="${x.toFixed(0)}" cy="${y.toFixed(1)}" r="3" style="fill:${g.roles[role]}"/>`
@@ -97,6 +94,24 @@ function drawKey(g, curve, i) {
 }
 
 /** Ticks, curves, bars and the key */
+/** Numbers of ghosts, at the ends of their curves, but none on another */
+function drawNumbers(g, chart, ghosts) {
+  const ends = ghosts.map(c => ({ n: c.ghost, end: pointsOf(c, g.ghost_points).at(-1) })).filter(({ end }) => end)
+  const places = ends.map(({ n, end: [x, v] }) => ({ n, x: x / (chart.xEnd ?? 1), y: up(chart, v) }))
+  places.sort((a, b) => a.y - b.y || a.x - b.x || a.n - b.n)
+  const apart = (from, of, y, away, extreme) => from.filter(p => Math.abs(p.x - of.x) < .07)
+    .reduce((so, p) => extreme(so, p.y + away), y)
+  const raised = []
+  for (const p of places) raised.push({ ...p, y: apart(raised, p, p.y, .08, Math.max) })
+  const placed = []
+  for (const p of raised.reverse()) placed.push({ ...p, y: apart(placed, p, Math.min(p.y, 1), -.08, Math.min) })
+  const [width, height] = [g.right - g.left, g.bottom - g.top]
+  return placed.map(({ n, x, y }) => {
+    const place = `x="${(g.left + 2 + width * x).toFixed(0)}" y="${(g.bottom + 3 - height * y).toFixed(0)}"`
+    return `<text data-run="${n}" ${place}>${n}</text>`
+  })
+}
+
 function drawAxes(g, palette, chart) {
   const { curves = [], xName = '', xEnd = 1, xTicks = [0, `${xName} ${xEnd}`], here = null } = chart
   const height = g.bottom - g.top
@@ -109,7 +124,8 @@ function drawAxes(g, palette, chart) {
   })
   const left = `<text x="${g.left}" y="196">${xTicks[0]}</text>`
   const right = `<text x="${g.right}" y="196" text-anchor="end">${escaped(xTicks[1])}</text>`
-  const ghosts = curves.filter(c => c.ghost).map(c => drawCurve(g, chart, c)).join('')
+  const pale = curves.filter(c => c.ghost)
+  const ghosts = [...pale.map(c => drawCurve(g, chart, c)), ...drawNumbers(g, chart, pale)].join('')
   const style = `fill:none;stroke:${g.roles.beside};opacity:.55;cursor:pointer`
   const x = (g.left + ((g.right - g.left) * here) / xEnd).toFixed(0)
   const line = `<path class="here" d="M${x} ${g.top}v${height}" style="stroke:${g.roles.here}" stroke-width="2"/>`
@@ -139,8 +155,9 @@ export function chartSvg({ geometry: g, palette }, chart, live = false) {
 
 // The charts of a run; `ghosts` are pairs of a number and an earlier run
 
-function ghostCurves(ghosts, value) {
-  return ghosts.map(([ghost, run]) => ({ values: run.history.map(value), role: 'beside', ghost }))
+function ghostCurves(ghosts, value, epochs) {
+  const upTo = run => run.history.slice(0, epochs + 1).map(value)
+  return ghosts.map(([ghost, run]) => ({ values: upTo(run), role: 'beside', ghost }))
 }
 
 function lossChart(run, ghosts) {
@@ -149,7 +166,7 @@ function lossChart(run, ghosts) {
   const curves = [
     { values: run.history.map(r => r.trainLoss), role: 'training', label: 'training' },
     { values: run.history.map(r => r.validLoss), label: 'validation' },
-    ...ghostCurves(ghosts, r => r.validLoss),
+    ...ghostCurves(ghosts, r => r.validLoss, run.recipe.epochs),
   ]
   return { title: 'loss', curves, xName: 'epoch', xEnd: run.recipe.epochs, high }
 }
@@ -167,7 +184,7 @@ function accuracyChart({ history, recipe }, ghosts) {
   const accuracy = last.accuracy.toFixed(4)
   return {
     title: `accuracy ${accuracy}`, reads: `accuracy by epoch, ${accuracy} after epoch ${last.epoch}`, low: 0.4, stops,
-    curves: [{ values: history.map(r => r.accuracy) }, ...ghostCurves(ghosts, r => r.accuracy)],
+    curves: [{ values: history.map(r => r.accuracy) }, ...ghostCurves(ghosts, r => r.accuracy, recipe.epochs)],
     xName: 'epoch', xEnd: recipe.epochs,
   }
 }
@@ -208,7 +225,7 @@ function bitmap(palette, shaded) {
 }
 
 export function weightsChart(palette, weights, everLit) {
-  const note = 'purple: three; orange: seven; grey: never lit'
+  const note = 'purple three, orange seven, grey never lit'
   return { title: 'weights', image: weightsBmp(palette, weights, everLit), reads: 'weights as an image', note }
 }
 

@@ -52,6 +52,7 @@ def load_checkpoint(
     "Go back to where a run stood; raises `ValueError` for another file, or one of another run"
     with _reading(path):
         state = torch.load(path, map_location='cpu', weights_only=True)
+        if not isinstance(state, dict): raise TypeError('it holds no dictionary')
         other, history = parse_recipe(state['recipe']), [Record(*r) for r in state['history']]
         last, kept = int(history[-1].epoch), state.get('digits', digits)  # not in older files
     def rest(r): return replace(r, epochs=1, device='auto')
